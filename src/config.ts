@@ -1,0 +1,122 @@
+import { availableParallelism } from "node:os";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { z } from "zod";
+import { projectPath } from "./project.js";
+
+export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "silent"] as const;
+
+interface Flag<T> {
+  /** The environment variable with the same meaning; the flag wins over it. */
+  env: string;
+  help: string;
+  fallback: T;
+  schema: z.ZodType<T, string>;
+}
+
+function integer(min: number, max: number): z.ZodType<number, string> {
+  const message = `must be an integer from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, message);
+}
+
+const text: z.ZodType<string, string> = z.string().min(1, "must not be empty");
+
+function flag<T>(env: string, fallback: T, schema: z.ZodType<T, string>, help: string): Flag<T> {
+  return { env, fallback, schema, help };
+}
+
+const DAY_MS = 86_400_000;
+
+/** Every setting of the server: the flag's name, its environment twin, default, check and one line of help. */
+const FLAGS = {
+  host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
+  port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
+  "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
+  // Beyond the cores of one socket the small graphs of the default bundles only get slower.
+  threads: flag("TDI_THREADS", Math.min(availableParallelism(), 8), integer(1, 256), "compute threads of the engine"),
+  "max-queued-rows": flag("TDI_MAX_QUEUED_ROWS", 256, integer(1, 1_000_000), "rows (texts x candidates) admitted at a time, waiting and running; more is a 503"),
+  "deadline-ms": flag("TDI_DEADLINE_MS", 60_000, integer(1, DAY_MS), "milliseconds a request may take; then it is a 504"),
+  "max-body-bytes": flag("TDI_MAX_BODY_BYTES", 1_048_576, integer(1, 1_073_741_824), "bytes of a request body"),
+  "max-text-characters": flag("TDI_MAX_TEXT_CHARACTERS", 20_000, integer(1, 10_000_000), "characters of one text"),
+  "max-texts": flag("TDI_MAX_TEXTS", 32, integer(1, 4096), "texts of one request"),
+  "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
+  "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
+  "drain-ms": flag("TDI_DRAIN_MS", 20_000, integer(0, DAY_MS), "milliseconds that running requests get to finish at shutdown"),
+  "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
+  "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
+  "log-level": flag("TDI_LOG_LEVEL", "info" as (typeof LOG_LEVELS)[number], z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>, `least level that is logged: ${LOG_LEVELS.join(", ")}`),
+};
+
+type Flags = typeof FLAGS;
+type CamelCase<S extends string> = S extends `${infer Head}-${infer Tail}` ? `${Head}${Capitalize<CamelCase<Tail>>}` : S;
+
+export type Config = { [K in keyof Flags as CamelCase<K>]: Flags[K]["fallback"] };
+
+/** A setting that cannot be used; the message names the flag and is fit to show. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+function camelCase(name: string): string {
+  return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/**
+ * The configuration from flags over environment over defaults.
+ * @param args the command line after the program's name
+ * @throws ConfigError with one line for each setting at fault
+ */
+export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "help" | "version" {
+  const options = Object.fromEntries(Object.keys(FLAGS).map((name) => [name, { type: "string" as const }]));
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({ args, options: { ...options, help: { type: "boolean", short: "h" }, version: { type: "boolean" } }, strict: true }));
+  } catch (error) {
+    throw new ConfigError(`${(error as Error).message.split(". ")[0]}. --help lists the flags.`);
+  }
+  if (values["help"]) return "help";
+  if (values["version"]) return "version";
+
+  const config: Record<string, unknown> = {};
+  const faults: string[] = [];
+  for (const [name, entry] of Object.entries(FLAGS) as [string, Flag<unknown>][]) {
+    // An empty variable counts as unset, as in a compose file with no value filled in.
+    const fromEnv = env[entry.env] === "" ? undefined : env[entry.env];
+    const raw = (values[name] as string | undefined) ?? fromEnv;
+    const parsed = raw === undefined ? { success: true as const, data: entry.fallback } : entry.schema.safeParse(raw);
+    if (parsed.success) config[camelCase(name)] = parsed.data;
+    else faults.push(`--${name} (or ${entry.env}): ${parsed.error.issues[0]?.message ?? "is not valid"}, not ${JSON.stringify(raw)}`);
+  }
+  const checked = config as Config;
+  if (faults.length === 0 && checked.maxQueuedRows < checked.maxRows) {
+    faults.push("--max-queued-rows (or TDI_MAX_QUEUED_ROWS): must be at least --max-rows, or the largest request could never be admitted");
+  }
+  if (faults.length > 0) throw new ConfigError(faults.join("\n"));
+  return { ...checked, modelsDir: resolve(checked.modelsDir) };
+}
+
+/** The text of --help, from the same table as the parser. */
+export function helpText(): string {
+  const names = Object.keys(FLAGS) as (keyof Flags)[];
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => {
+    const { env, fallback, help } = FLAGS[name];
+    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" ? "the cores, at most 8" : String(fallback);
+    return `  --${name.padEnd(width)}  ${help}\n    ${" ".repeat(width)}${env}, default ${shown}`;
+  });
+  return [
+    "Text Diffusion Inference: serves POST /paraphrase and POST /summarize.",
+    "",
+    "Usage: npm start -- [flags]",
+    "",
+    ...lines,
+    `  --${"help".padEnd(width)}  this text`,
+    `  --${"version".padEnd(width)}  the version`,
+    "",
+    "A flag wins over its environment variable.",
+  ].join("\n");
+}

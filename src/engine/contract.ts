@@ -1,0 +1,98 @@
+/** What the HTTP side and the engine say to each other. Plain data: it crosses a process boundary. */
+
+export const TASKS = ["paraphrase", "summarize"] as const;
+export type Task = (typeof TASKS)[number];
+
+export const SOLVERS = ["euler_sde", "euler_ode", "ancestral", "ddim", "renoise", "dpmpp_2m"] as const;
+export type SolverName = (typeof SOLVERS)[number];
+
+export interface GenerateOptions {
+  /** Rows sampled per text, ranked; at least 1. */
+  numCandidates: number;
+  /** Unsigned 32-bit; the same request and seed give the same text. */
+  seed: number;
+  /** Denoising steps; the bundle's default when absent. */
+  steps?: number;
+  /** Classifier-free guidance weight w, 0 = off; the bundle's default when absent. */
+  guidance?: number;
+  solver?: SolverName;
+  /** "error": a source over the limit is a 422; "end": it is cut at its end and the reply says by how much. */
+  truncation: "error" | "end";
+  /** Upper bound on the words of a result; candidates over it rank behind those within it. */
+  maxWords?: number;
+  /** Positions to denoise: chosen from the source's length, or one of the bundle's canvases. */
+  canvas: "auto" | number;
+}
+
+export interface GenerateRequest {
+  task: Task;
+  texts: string[];
+  options: GenerateOptions;
+}
+
+export type FinishReason = "stop" | "canvas" | "max_words";
+
+export interface Candidate {
+  text: string;
+  /** Mean over the text's tokens of the decoder's probability of that token, 0..1. */
+  score: number;
+  is_copy: boolean;
+  finish_reason: FinishReason;
+}
+
+export interface Warning {
+  code: string;
+  message: string;
+}
+
+export interface TextResult {
+  /** The first candidate's text. */
+  text: string;
+  candidates: Candidate[];
+  usage: { source_tokens: number; truncated_tokens: number; steps: number; canvas: number; output_tokens: number };
+  warnings: Warning[];
+}
+
+/** Milliseconds. `queue` is filled in by the engine's front, the rest by the pipeline. */
+export interface StageTimings {
+  queue: number;
+  conditioning: number;
+  denoising: number;
+  decoding: number;
+}
+
+export interface GenerateReply {
+  model: string;
+  results: TextResult[];
+  /** What was really used, defaults filled in. */
+  used: { steps: number; guidance: number; solver: SolverName; grid: string; seed: number; num_candidates: number };
+  timings: StageTimings;
+}
+
+/** What /info tells of one loaded bundle. */
+export interface BundleSummary {
+  task: Task;
+  model: string;
+  revision: string;
+  language: string;
+  licence: string;
+  provider: string;
+  precision: string;
+  defaults: { steps: number; guidance: number; solver: SolverName; grid: string };
+  limits: { source_tokens: number; canvases: number[]; max_steps: number; max_guidance: number };
+  scores: Record<string, unknown>;
+  sha256: Record<string, string>;
+}
+
+/** One field-level fault of a request, named by its path, e.g. "text[2]". Never holds the input itself. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
+
+/** A fault the engine reports; `code` is a key of the table in src/errors.ts. */
+export interface EngineFault {
+  code: string;
+  detail: string;
+  faults?: FieldFault[];
+}

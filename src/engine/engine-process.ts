@@ -1,0 +1,126 @@
+import { fork, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import type { LoadOptions } from "../model/pipeline-contract.js";
+import type { BundleSummary } from "./contract.js";
+import { isRunEnd, type FromWorker, type ToWorker } from "./protocol.js";
+
+export interface EngineProcessOptions {
+  /** The worker's entry file. */
+  worker: URL;
+  load: LoadOptions;
+  /** Milliseconds a run may be without progress, or an idle process without an answer to a ping. */
+  hangMs: number;
+  /** Milliseconds from fork to ready. */
+  loadMs: number;
+}
+
+/** Why a process ended: by itself, or killed because it stood still, or before it was ready. */
+export type EndReason = "crash" | "hang" | "load";
+
+export interface EngineProcessEvents {
+  onReady(bundles: BundleSummary[], seconds: number): void;
+  /** Every message of the worker but `ready`, `load_failed` and `pong`. */
+  onMessage(message: FromWorker): void;
+  /** The last event, after the last message. `detail` is fit to show an operator. */
+  onEnd(reason: EndReason, detail: string): void;
+}
+
+/** Turns of the watch in `hangMs`. */
+const WATCH_TURNS = 4;
+
+/** One life of the engine process, from fork to exit. */
+export class EngineProcess {
+  #child: ChildProcess;
+  #ready = false;
+  #running = 0;
+  #pinged = false;
+  /** Turns of the watch since the process last showed that it gets on. Counted in turns, not by the clock, so that a pause of
+   * the whole machine or container is not taken for a hang. */
+  #quietTurns = 0;
+  #end: { reason: EndReason; detail: string } | undefined;
+  #loadTimer: NodeJS.Timeout;
+  #watchTimer: NodeJS.Timeout;
+
+  constructor(private readonly options: EngineProcessOptions, private readonly events: EngineProcessEvents) {
+    this.#child = fork(options.worker, [], {
+      serialization: "advanced",
+      execArgv: [],
+      // Standard output carries the server's JSON lines alone; what native code prints goes to standard error.
+      stdio: ["ignore", 2, 2, "ipc"],
+      // Both are read before the first line of JavaScript runs, so they are set here: no usage reports from ONNX Runtime,
+      // and freed blocks of 64 KiB and more go back to the system.
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536" },
+    });
+    this.#child.on("message", (message) => this.#receive(message as FromWorker));
+    this.#child.on("error", (error) => this.kill("crash", `the engine process could not be reached: ${error.message}`));
+    // Messages sent just before the exit are still on their way at 'exit'; 'disconnect' comes after the last of them.
+    const gone = [once(this.#child, "exit"), once(this.#child, "disconnect")] as const;
+    void Promise.all(gone).then(([[code, signal]]) => this.#finish(code as number | null, signal as string | null));
+    this.#loadTimer = setTimeout(() => this.kill("load", `the engine process was not ready after ${options.loadMs} ms`), options.loadMs);
+    this.#watchTimer = setInterval(() => this.#watch(), options.hangMs / WATCH_TURNS);
+    process.once("exit", this.#killWithServer);
+    this.send({ type: "load", options: options.load });
+  }
+
+  /** Left alone it would see the closed channel only after its native call. */
+  #killWithServer = () => void this.#child.kill("SIGKILL");
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  /** Sends a message; one to a process that has just ended is lost, and `onEnd` tells of it. */
+  send(message: ToWorker): void {
+    if (message.type === "run") {
+      this.#running += 1;
+      this.#quietTurns = 0;
+    }
+    if (this.#child.connected) this.#child.send(message, () => undefined);
+  }
+
+  /** Ends the process at once, in the middle of a native call too. */
+  kill(reason: EndReason, detail: string): void {
+    this.#end ??= { reason, detail };
+    this.#child.kill("SIGKILL");
+  }
+
+  #receive(message: FromWorker): void {
+    this.#quietTurns = 0;
+    if (message.type === "pong") {
+      this.#pinged = false;
+    } else if (message.type === "load_failed") {
+      this.#end ??= { reason: "load", detail: message.message };
+    } else if (message.type === "ready") {
+      clearTimeout(this.#loadTimer);
+      this.#ready = true;
+      this.events.onReady(message.bundles, message.seconds);
+    } else {
+      if (isRunEnd(message)) this.#running -= 1;
+      this.events.onMessage(message);
+    }
+  }
+
+  /** While a run is under way only its progress counts; an idle process has to answer pings. */
+  #watch(): void {
+    if (!this.#ready) return;
+    if (this.#running === 0 && !this.#pinged) {
+      this.#pinged = true;
+      this.#quietTurns = 0;
+      this.send({ type: "ping" });
+    } else if (++this.#quietTurns > WATCH_TURNS) {
+      this.kill("hang", `the engine process stood still for over ${this.options.hangMs} ms`);
+    }
+  }
+
+  #finish(code: number | null, signal: string | null): void {
+    clearTimeout(this.#loadTimer);
+    clearInterval(this.#watchTimer);
+    process.off("exit", this.#killWithServer);
+    const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
+    const { reason, detail } = this.#end ?? {
+      reason: this.#ready ? "crash" : "load",
+      detail: `the engine process ended ${this.#ready ? "unexpectedly" : "while loading"} (${how})`,
+    };
+    this.events.onEnd(reason, detail);
+  }
+}

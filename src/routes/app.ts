@@ -1,0 +1,65 @@
+import express, { type Express, type Handler } from "express";
+import type { Config } from "../config.js";
+import { TASKS } from "../engine/contract.js";
+import type { Engine } from "../engine/engine.js";
+import { TdiError } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { Metrics } from "../telemetry/metrics.js";
+import { readJson } from "./body.js";
+import { contextOf, openContext } from "./context.js";
+import { acceptsJson, generateHandler } from "./generate.js";
+import { problemHandler } from "./problem.js";
+import { info, live, metricsText, openapi, ready } from "./status.js";
+
+export interface AppParts {
+  engine: Engine;
+  config: Config;
+  logger: Logger;
+  metrics: Metrics;
+}
+
+interface Route {
+  method: "get" | "post";
+  path: string;
+  handlers: Handler[];
+}
+
+/** The HTTP side: every route of the server, each with its other methods answered too. */
+export function createApp({ engine, config, logger, metrics }: AppParts): Express {
+  const routes: Route[] = [
+    ...TASKS.map((task): Route => ({
+      method: "post",
+      path: `/${task}`,
+      handlers: [acceptsJson, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
+    })),
+    { method: "get", path: "/health/live", handlers: [live] },
+    { method: "get", path: "/health/ready", handlers: [ready(engine)] },
+    { method: "get", path: "/info", handlers: [info(engine, config)] },
+    { method: "get", path: "/metrics", handlers: [metricsText(metrics)] },
+    { method: "get", path: "/openapi.yaml", handlers: [openapi()] },
+  ];
+
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("etag");
+  app.enable("case sensitive routing");
+  app.enable("strict routing");
+  app.use(openContext(logger, metrics));
+  for (const { method, path, handlers } of routes) {
+    const name: Handler = (_req, res, next) => {
+      contextOf(res).route = path;
+      next();
+    };
+    // Express answers HEAD from the GET handler, without the body.
+    const allow = method === "get" ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+    app.route(path).all(name)[method](...handlers).options((_req, res) => void res.set("allow", allow).status(204).end()).all((_req, res) => {
+      res.set("allow", allow);
+      throw new TdiError("method_not_allowed", `Use ${allow}.`);
+    });
+  }
+  app.use(() => {
+    throw new TdiError("not_found", "There is no such path.");
+  });
+  app.use(problemHandler(logger));
+  return app;
+}

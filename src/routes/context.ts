@@ -1,0 +1,63 @@
+import { randomBytes } from "node:crypto";
+import type { Handler, Response } from "express";
+import { ERRORS, type ErrorCode } from "../errors.js";
+import type { Logger } from "../telemetry/logger.js";
+import type { Metrics } from "../telemetry/metrics.js";
+
+/** What is known of the request under way; its log line and metrics are made from it. No user text. */
+export interface RequestContext {
+  /** Made here, for the reply's `id`. */
+  id: string;
+  /** For x-request-id: the client's where that is sane, else `id`. */
+  requestId: string;
+  /** `performance.now()` when the request came. */
+  startedAt: number;
+  route?: string;
+  task?: string;
+  texts?: number;
+  rows?: number;
+  code?: ErrorCode;
+}
+
+/** Letters, digits and a few signs, so that an id breaks neither a log line nor a header. */
+const SANE_REQUEST_ID = /^[\w.:~-]{1,128}$/;
+
+/** Status in logs and metrics of a request whose client left before the reply; it is never sent. */
+const CLIENT_GONE = 499;
+
+/** The context of a request, put there by `openContext` before every route. */
+export function contextOf(res: Response): RequestContext {
+  return res.locals["context"] as RequestContext;
+}
+
+/** Opens every request: ids, headers of all replies, and at the end one log line and one count. */
+export function openContext(logger: Logger, metrics: Metrics): Handler {
+  return (req, res, next) => {
+    const id = `req_${randomBytes(12).toString("hex")}`;
+    const sent = req.get("x-request-id");
+    const context: RequestContext = {
+      id,
+      requestId: sent !== undefined && SANE_REQUEST_ID.test(sent) ? sent : id,
+      startedAt: performance.now(),
+    };
+    res.locals["context"] = context;
+    res.set({
+      "x-request-id": context.requestId,
+      "x-content-type-options": "nosniff",
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "referrer-policy": "no-referrer",
+      "cache-control": "no-store",
+    });
+    res.once("close", () => {
+      const { route = "other", task = "", texts, rows, code } = context;
+      const status = res.writableFinished ? res.statusCode : CLIENT_GONE;
+      const ms = performance.now() - context.startedAt;
+      metrics.requests.inc({ route, task, status });
+      if (task && status === 200) metrics.requestSeconds.observe({ task }, ms / 1000);
+      if (code) metrics.rejected.inc({ reason: code });
+      const level = code && ERRORS[code].status === 500 ? "error" : "info";
+      logger[level]({ request_id: context.requestId, id, method: req.method, route, status, ms: Math.round(ms * 10) / 10, texts, rows, code }, "request");
+    });
+    next();
+  };
+}

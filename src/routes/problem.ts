@@ -1,0 +1,55 @@
+import type { ErrorRequestHandler, Response } from "express";
+import { ERRORS, TdiError, type ErrorCode } from "../errors.js";
+import { traceOf, type FailureTrace } from "../telemetry/failure.js";
+import type { Logger } from "../telemetry/logger.js";
+import { contextOf } from "./context.js";
+
+/** Codes of the errors that express and its body reader raise, by their HTTP status. */
+const BY_STATUS: Record<number, ErrorCode> = { 400: "malformed_json", 404: "not_found", 413: "body_too_large", 415: "unsupported_media_type" };
+
+/** Sends an error as RFC 9457 problem details. */
+export function sendProblem(res: Response, error: TdiError): void {
+  const context = contextOf(res);
+  const { status, title } = ERRORS[error.code];
+  context.code = error.code;
+  if (status === 503) res.set("retry-after", String(error.retryAfterSeconds ?? 1));
+  res.status(status).type("application/problem+json").send(
+    JSON.stringify({
+      type: `urn:tdi:error:${error.code}`,
+      title,
+      status,
+      detail: error.detail,
+      code: error.code,
+      request_id: context.requestId,
+      ...(error.faults && { errors: error.faults }),
+    }),
+  );
+}
+
+/** The last handler: whatever was thrown becomes an error of the table, and a fault of the server is logged. */
+export function problemHandler(logger: Logger): ErrorRequestHandler {
+  // Express tells an error handler by its four parameters.
+  return (thrown: unknown, _req, res, next) => {
+    if (res.headersSent) {
+      next(thrown);
+      return;
+    }
+    const error = thrown instanceof TdiError ? thrown : asTdiError(thrown);
+    if (error.cause) logFailure(logger, contextOf(res).requestId, error.cause as FailureTrace);
+    sendProblem(res, error);
+  };
+}
+
+/** An error of express by its status; any other is a fault of the server. */
+function asTdiError(thrown: unknown): TdiError {
+  const status = (thrown as { status?: unknown } | null)?.status;
+  const code = typeof status === "number" ? BY_STATUS[status] : undefined;
+  const error = new TdiError(code ?? "internal", ERRORS[code ?? "internal"].description);
+  if (!code) error.cause = traceOf(thrown);
+  return error;
+}
+
+function logFailure(logger: Logger, requestId: string, { error, frames, message }: FailureTrace): void {
+  logger.error({ request_id: requestId, error, frames }, "a request failed");
+  logger.debug({ request_id: requestId, error, message }, "a request failed: message, which may quote the input");
+}

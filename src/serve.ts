@@ -1,0 +1,62 @@
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Config } from "./config.js";
+import { Engine } from "./engine/engine.js";
+import { VERSION } from "./project.js";
+import { createApp } from "./routes/app.js";
+import type { Logger } from "./telemetry/logger.js";
+import { createMetrics, type Metrics } from "./telemetry/metrics.js";
+
+export interface Service {
+  server: Server;
+  engine: Engine;
+  metrics: Metrics;
+  /** The port really in use. */
+  port: number;
+  /** Resolves when the bundles are loaded and warm. @throws Error with the reason, fit to show an operator */
+  loaded: Promise<void>;
+  /** Takes no more, lets running requests finish until the drain time is over, and ends everything. */
+  close(): Promise<void>;
+}
+
+/** Entry of the engine process. */
+const WORKER = new URL("./engine/worker.js", import.meta.url);
+
+/**
+ * Listens and starts the engine; /health answers while the bundles are still loading.
+ * @param worker entry file of the engine process
+ * @throws Error when the address cannot be used
+ */
+export async function serve(config: Config, logger: Logger, worker: URL = WORKER): Promise<Service> {
+  const metrics = createMetrics();
+  metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
+  const engine = new Engine({
+    ...config,
+    worker,
+    load: { modelsDir: config.modelsDir, threads: config.threads },
+    logger,
+    metrics,
+  });
+  const server = createServer(createApp({ engine, config, logger, metrics }));
+  // Node's defaults let a slow sender hold a connection for minutes. Idle ones outlive the 60 s of common load balancers.
+  server.headersTimeout = 10_000;
+  server.requestTimeout = 30_000;
+  server.keepAliveTimeout = 65_000;
+  server.listen(config.port, config.host);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const loaded = engine.start();
+
+  async function close(): Promise<void> {
+    const closed = new Promise((resolve) => server.close(resolve));
+    await engine.drain(config.drainMs);
+    // The last replies are on their way; whatever is still open after a moment is idle or stuck.
+    setTimeout(() => server.closeAllConnections(), 500).unref();
+    server.closeIdleConnections();
+    await closed;
+    await engine.stop();
+  }
+
+  return { server, engine, metrics, port, loaded, close };
+}

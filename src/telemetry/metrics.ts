@@ -1,0 +1,43 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import * as buckets from "./buckets.js";
+
+/** Every metric of the server, in a registry of its own so that two servers in one process do not mix. */
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+
+  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Counter({ name: `tdi_${name}`, help, labelNames, registers });
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
+    new Gauge({ name: `tdi_${name}`, help, labelNames, registers });
+  const histogram = <L extends string>(name: string, help: string, bounds: number[], labelNames: readonly L[]) =>
+    new Histogram({ name: `tdi_${name}`, help, buckets: bounds, labelNames, registers });
+
+  return {
+    registry,
+    requests: counter("requests_total", "HTTP requests by route, task and status (499: the client left first)", ["route", "task", "status"]),
+    requestSeconds: histogram("request_duration_seconds", "Generation requests from the first byte read to the reply", buckets.REQUEST_SECONDS, ["task"]),
+    queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished request before its first step", buckets.QUEUE_SECONDS, ["task"]),
+    conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding the sources of a request", buckets.CONDITIONING_SECONDS, ["task"]),
+    stepSeconds: histogram("denoising_step_duration_seconds", "One denoising step over all its rows", buckets.STEP_SECONDS, ["task"]),
+    decodingSeconds: histogram("decoding_duration_seconds", "Decoding and ranking the rows of a request", buckets.DECODING_SECONDS, ["task"]),
+    stepRows: histogram("denoising_step_rows", "Rows in one denoising step", buckets.STEP_ROWS, ["task"]),
+    requestSteps: histogram("request_steps", "Denoising steps of a request", buckets.REQUEST_STEPS, ["task"]),
+    sourceTokens: histogram("source_tokens", "Tokens of a source as read by the model", buckets.SOURCE_TOKENS, ["task"]),
+    outputTokens: histogram("output_tokens", "Tokens of a result's first candidate", buckets.OUTPUT_TOKENS, ["task"]),
+    truncatedTokens: counter("truncated_tokens_total", "Source tokens dropped because the client allowed it", ["task"]),
+    rejected: counter("rejected_total", "Requests answered with an error, by its code", ["reason"]),
+    cancelled: counter("cancelled_total", "Admitted requests ended before they were done", ["reason"]),
+    queueLength: gauge("queue_length", "Requests admitted and waiting", []),
+    queueRows: gauge("queue_rows", "Rows admitted and waiting", []),
+    inFlightRows: gauge("in_flight_rows", "Rows of the request the engine works on", []),
+    busySeconds: counter("engine_busy_seconds_total", "Seconds the engine process worked on requests; its rate is the occupancy", []),
+    engineReady: gauge("engine_ready", "1 while the engine process is loaded and warm", []),
+    engineRestarts: counter("engine_restarts_total", "Replacements of the engine process by reason", ["reason"]),
+    bundleInfo: gauge("bundle_info", "1 for each loaded bundle", ["task", "model", "revision", "precision", "provider"]),
+    buildInfo: gauge("build_info", "1; the version of the server and of Node.js", ["version", "node"]),
+  };
+}
+
+export type Metrics = ReturnType<typeof createMetrics>;

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { TASKS } from "../../src/engine/contract.js";
+import { ERRORS } from "../../src/errors.js";
+import { createApp } from "../../src/routes/app.js";
+import { VERSION } from "../../src/project.js";
+import { BROKEN, without } from "../fixtures/fake-pipeline.js";
+import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
+import { checkReferences, checkReply, document, documentedOperations, documentedReplies, requestSchema, validator } from "./contract.js";
+
+const MAX_BODY = 100_000;
+/** Replies seen so far, as lines of `documentedReplies`. */
+const seen = new Set<string>();
+
+async function expectReply(method: string, path: string, status: number, code: string, response: Response | Promise<Response>): Promise<void> {
+  const line = await checkReply(method, path, await response);
+  assert.equal(line, `${method} ${path} ${status} ${code}`);
+  seen.add(line);
+}
+
+describe("openapi.yaml and the running server", () => {
+  let service: FakeService;
+  before(async () => {
+    service = await startFake({ maxBodyBytes: MAX_BODY });
+  });
+  after(() => service.close());
+
+  test("the document is whole and of this version", () => {
+    assert.ok(checkReferences() > 50);
+    assert.equal((document["info"] as { version: string }).version, VERSION);
+  });
+
+  test("the routes of the app are those of the document", () => {
+    const app = createApp({ engine: service.engine, config: { maxBodyBytes: 1 } as never, logger: undefined as never, metrics: service.metrics });
+    const registered = app.router.stack.flatMap(({ route }) =>
+      route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path}`) : [],
+    );
+    assert.deepEqual(registered.sort(), documentedOperations().sort());
+  });
+
+  test("the codes of errors.ts are those of the document", () => {
+    const { ErrorCode } = (document["components"] as { schemas: { ErrorCode: { enum: string[] } } }).schemas;
+    assert.deepEqual([...ErrorCode.enum].sort(), Object.keys(ERRORS).sort());
+    const used = new Set(documentedReplies().map((line) => line.split(" ")[3]!).filter((code) => code !== "-"));
+    assert.deepEqual([...used].sort(), Object.keys(ERRORS).sort());
+  });
+
+  test("the validator refuses what is not documented", () => {
+    const problem = validator({ $ref: "#/components/schemas/Problem" });
+    const good = { type: "urn:tdi:error:internal", title: "t", status: 500, detail: "d", code: "internal", request_id: "r" };
+    assert.equal(problem(good), true);
+    assert.equal(problem({ ...good, stack: "x" }), false);
+    assert.equal(problem({ ...good, code: "other" }), false);
+  });
+
+  test("what only tells of the server", async () => {
+    for (const path of ["/health/live", "/health/ready", "/info", "/metrics", "/openapi.yaml"]) {
+      await expectReply("get", path, 200, "-", fetch(service.url + path));
+      const head = await fetch(service.url + path, { method: "HEAD" });
+      assert.deepEqual([head.status, await head.text()], [200, ""]);
+      await expectReply("options", path, 204, "-", fetch(service.url + path, { method: "OPTIONS" }));
+      for (const method of ["POST", "PUT", "DELETE", "PATCH"]) {
+        await expectReply("other", path, 405, "method_not_allowed", fetch(service.url + path, { method }));
+      }
+    }
+    for (const path of ["/", "/paraphrase/", "/Paraphrase", "/info/x", "/%2e%2e/package.json", "/%E0%A4%A"]) {
+      await expectReply("other", "*", 404, "not_found", fetch(service.url + path));
+    }
+  });
+
+  for (const task of TASKS) {
+    const path = `/${task}`;
+
+    test(`${path}: replies and errors of one request`, async () => {
+      const { post, url } = service;
+      const expectPost = (status: number, code: string, body: unknown, headers?: Record<string, string>) =>
+        expectReply("post", path, status, code, post(path, body, headers));
+      await expectPost(200, "-", { text: "A text." });
+      await expectPost(200, "-", { text: ["One.", "Two."], num_candidates: 3, seed: 7, steps: 2, guidance: 1.5, solver: "ddim", truncation: "end", max_words: 30, canvas: 16 });
+      await expectPost(200, "-", { text: "A text." }, { "content-type": 'application/json; charset="UTF-8"', accept: "text/event-stream;q=0.5, application/json" });
+      await expectReply("options", path, 204, "-", fetch(url + path, { method: "OPTIONS" }));
+      for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {
+        const response = await fetch(url + path, { method });
+        if (method === "HEAD") assert.equal(response.status, 405);
+        else await expectReply("other", path, 405, "method_not_allowed", response);
+      }
+      for (const body of ["", "{", '{"text":', "nope", Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x7d]).toString("latin1")]) {
+        const bytes = Buffer.from(body, "latin1");
+        await expectReply("post", path, 400, "malformed_json", fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: bytes }));
+      }
+      await expectPost(406, "not_acceptable", { text: "A" }, { accept: "text/event-stream" });
+      await expectPost(413, "body_too_large", { text: "x".repeat(MAX_BODY) });
+      for (const type of ["text/plain", "application/json; charset=utf-16", "application/jsonx", "multipart/form-data"]) {
+        await expectPost(415, "unsupported_media_type", { text: "A" }, { "content-type": type });
+      }
+      await expectPost(415, "unsupported_media_type", { text: "A" }, { "content-encoding": "zstandard" });
+      await expectPost(422, "invalid_request", {});
+      await expectPost(422, "text_too_long", { text: "too-long text" });
+      await expectPost(422, "text_unreadable", { text: "unreadable text" });
+      if (task === "summarize") await expectPost(422, "text_too_short", { text: "too-short text" });
+      await expectPost(500, "internal", { text: "boom" });
+    });
+
+    test(`${path}: a task without a bundle`, async (t) => {
+      const partial = await startFake({}, { files: [without(task)] });
+      t.after(() => partial.close());
+      await expectReply("post", path, 404, "not_found", partial.post(path, { text: "A text." }));
+    });
+
+    test(`${path}: a full queue and a passed deadline`, async (t) => {
+      const tight = await startFake({ maxQueuedRows: 1, deadlineMs: 400 });
+      t.after(() => tight.close());
+      const slow = tight.post(path, { text: "slow", steps: 100 });
+      await until(async () => /^tdi_in_flight_rows 1$/m.test(await (await fetch(`${tight.url}/metrics`)).text()));
+      await expectReply("post", path, 503, "queue_full", tight.post(path, { text: "A text." }));
+      await expectReply("post", path, 504, "deadline_exceeded", slow);
+    });
+  }
+
+  test("a request body is taken by the server just when the document allows it", async () => {
+    const base = { text: "A text." };
+    const good: unknown[] = [
+      base, { text: ["a"] }, { text: Array(32).fill("a") }, { text: "x".repeat(20_000) }, { text: "🙂".repeat(20_000) }, { text: " a\n" },
+      { ...base, num_candidates: 16 }, { ...base, seed: 0 }, { ...base, seed: 4294967295 }, { ...base, steps: 1 }, { ...base, guidance: 0 }, { ...base, guidance: 5 },
+      { ...base, max_words: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, truncation: "error" },
+    ];
+    const bad: unknown[] = [
+      {}, [], "A text.", 7, null, true, { text: "" }, { text: " \n\t" }, { text: null }, { text: 7 }, { text: {} }, { text: [] }, { text: [""] }, { text: ["a", 1] }, { text: [["a"]] },
+      { text: Array(33).fill("a") }, { text: "x".repeat(20_001) }, { ...base, num_candidates: 0 }, { ...base, num_candidates: 17 }, { ...base, num_candidates: 1.5 },
+      { ...base, num_candidates: "1" }, { ...base, seed: -1 }, { ...base, seed: 4294967296 }, { ...base, seed: 0.5 }, { ...base, seed: null }, { ...base, steps: 0 }, { ...base, steps: 201 },
+      { ...base, guidance: -0.1 }, { ...base, guidance: 10.1 }, { ...base, guidance: "1" }, { ...base, solver: "best" }, { ...base, truncation: "start" }, { ...base, truncation: true },
+      { ...base, max_words: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
+    ];
+    for (const body of [...good, ...bad]) {
+      const response = await service.post("/paraphrase", JSON.stringify(body));
+      const line = await checkReply("post", "/paraphrase", response);
+      const shown = JSON.stringify(body).slice(0, 80);
+      assert.equal(requestSchema(body), good.includes(body), `the document on ${shown}`);
+      assert.equal(line, good.includes(body) ? "post /paraphrase 200 -" : "post /paraphrase 422 invalid_request", `the server on ${shown}`);
+    }
+  });
+
+  test("an engine that ends under a request, and one that is down", async () => {
+    for (const task of TASKS) {
+      await expectReply("post", `/${task}`, 503, "engine_restarted", service.post(`/${task}`, { text: "crash" }));
+      await service.untilReady();
+    }
+    writeFileSync(join(service.modelsDir, BROKEN), "");
+    process.kill(service.engine.pid!, "SIGKILL");
+    await service.untilReady(503);
+    await expectReply("get", "/health/ready", 503, "not_ready", fetch(`${service.url}/health/ready`));
+    for (const task of TASKS) await expectReply("post", `/${task}`, 503, "not_ready", service.post(`/${task}`, { text: "A text." }));
+  });
+
+  test("every documented reply has been seen, and no other", () => {
+    assert.deepEqual([...seen].sort(), [...new Set(documentedReplies())].sort());
+  });
+});

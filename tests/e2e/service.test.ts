@@ -1,0 +1,172 @@
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import type { BundleSummary, TextResult } from "../../src/engine/contract.js";
+import { checkReply } from "../contract/contract.js";
+import { until } from "../fixtures/fake-service.js";
+import { spawnServer, type ServerProcess } from "../fixtures/server-process.js";
+import { ARTICLE, contentWords, looksEnglish, QUESTIONS, words } from "./texts.js";
+
+interface Reply {
+  model: string;
+  seed: number;
+  results: TextResult[];
+  used: { steps: number; num_candidates: number; seed: number };
+}
+
+interface Problem {
+  code: string;
+  detail: string;
+  errors: { field: string; message: string }[];
+}
+
+describe("the service with its embedded bundles", () => {
+  let server: ServerProcess;
+  let url: string;
+
+  before(async () => {
+    server = spawnServer("scripts/start.mjs", ["--port", "0"]);
+    url = await server.url();
+    await until(async () => {
+      if (server.child.exitCode !== null) throw new Error(`the server ended: ${JSON.stringify(server.lines.at(-1))}`);
+      return (await fetch(`${url}/health/ready`)).status === 200;
+    }, 120_000);
+  });
+  after(() => server?.child.kill("SIGKILL"));
+
+  /** Posts, holds the reply to openapi.yaml and gives its body. */
+  async function post<T>(path: string, status: number, body: object): Promise<T> {
+    const response = await fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+    const copy = response.clone();
+    await checkReply("post", path, response);
+    assert.equal(copy.status, status);
+    return (await copy.json()) as T;
+  }
+  const paraphrase = (body: object) => post<Reply>("/paraphrase", 200, body);
+  const summarize = (body: object) => post<Reply>("/summarize", 200, body);
+
+  async function bundle(task: string): Promise<BundleSummary> {
+    const { bundles } = (await (await fetch(`${url}/info`)).json()) as { bundles: BundleSummary[] };
+    return bundles.find((each) => each.task === task)!;
+  }
+
+  test("/info tells of a bundle for each task, in the documented form", async () => {
+    await checkReply("get", "/info", await fetch(`${url}/info`));
+    for (const task of ["paraphrase", "summarize"]) assert.equal((await bundle(task)).language, "en");
+  });
+
+  test("/paraphrase gives English that depends on its source", async () => {
+    const { results } = await paraphrase({ text: QUESTIONS, seed: 7 });
+    const texts = results.map((result) => result.text);
+    for (const text of texts) assert.ok(looksEnglish(text), text);
+    assert.equal(new Set(texts).size, QUESTIONS.length);
+    // A word of its own subject in most of the results: the texts are about their sources.
+    const related = texts.filter((text, index) => words(text).some((word) => contentWords(QUESTIONS[index]!).has(word)));
+    assert.ok(related.length >= 3, texts.join(" | "));
+  });
+
+  test("/summarize gives English that depends on its source and is shorter", async () => {
+    const other = QUESTIONS.map((question) => `${question} Many readers asked this and nobody had an answer for them.`).join(" ");
+    const { results } = await summarize({ text: [ARTICLE, other], seed: 7 });
+    const [first, second] = results.map((result) => result.text) as [string, string];
+    assert.ok(looksEnglish(first), first);
+    assert.ok(looksEnglish(second), second);
+    assert.notEqual(first, second);
+    assert.ok(words(first).length < words(ARTICLE).length);
+  });
+
+  test("the same seed gives the same text, and what was drawn can be had again", async () => {
+    const request = { text: QUESTIONS[0], seed: 11, num_candidates: 2 };
+    assert.deepEqual((await paraphrase(request)).results, (await paraphrase(request)).results);
+    const drawn = await summarize({ text: ARTICLE });
+    assert.deepEqual((await summarize({ text: ARTICLE, seed: drawn.seed })).results, drawn.results);
+  });
+
+  test("results come in the order of the texts", async () => {
+    const forward = await paraphrase({ text: QUESTIONS, seed: 3 });
+    const backward = await paraphrase({ text: [...QUESTIONS].reverse(), seed: 3 });
+    assert.deepEqual(backward.results.map((result) => result.text).reverse(), forward.results.map((result) => result.text));
+  });
+
+  test("a text alone and among others gives the same result", async () => {
+    const together = await paraphrase({ text: QUESTIONS, seed: 5 });
+    const alone = await paraphrase({ text: QUESTIONS[1], seed: 5 });
+    assert.equal(alone.results[0]!.text, together.results[1]!.text);
+  });
+
+  test("candidates: as many as asked for, the first is the result, copies are marked and come last", async () => {
+    const { results, used } = await paraphrase({ text: QUESTIONS, num_candidates: 4, seed: 1 });
+    assert.equal(used.num_candidates, 4);
+    const plain = (text: string) => words(text).join(" ");
+    results.forEach(({ text, candidates }, index) => {
+      assert.equal(candidates.length, 4);
+      assert.equal(candidates[0]!.text, text);
+      for (const candidate of candidates) assert.equal(candidate.is_copy, plain(candidate.text) === plain(QUESTIONS[index]!), candidate.text);
+      const firstCopy = candidates.findIndex((candidate) => candidate.is_copy);
+      assert.ok(firstCopy === -1 || candidates.slice(firstCopy).every((candidate) => candidate.is_copy));
+    });
+  });
+
+  test("usage counts what was read and done", async () => {
+    const { limits } = await bundle("paraphrase");
+    for (const canvas of limits.canvases) {
+      const { results, used } = await paraphrase({ text: QUESTIONS[0], steps: 3, canvas, seed: 1 });
+      const { usage } = results[0]!;
+      assert.deepEqual([usage.steps, used.steps, usage.canvas, usage.truncated_tokens], [3, 3, canvas, 0]);
+      assert.ok(usage.source_tokens >= words(QUESTIONS[0]!).length && usage.source_tokens <= limits.source_tokens);
+      assert.ok(usage.output_tokens > 0 && usage.output_tokens <= canvas);
+    }
+  });
+
+  test("over the words asked for, the finish reason says so", async () => {
+    const { results } = await paraphrase({ text: QUESTIONS[3], max_words: 4, num_candidates: 3, seed: 1 });
+    for (const { text, finish_reason: reason } of results[0]!.candidates) assert.ok(text.split(/\s+/).length <= 4 || reason === "max_words", text);
+  });
+
+  test("an over-long text is refused with the counts, or cut when that is asked for", async () => {
+    for (const path of ["/paraphrase", "/summarize"]) {
+      const text = Array(4).fill(ARTICLE).join(" ");
+      const problem = await post<Problem>(path, 422, { text });
+      assert.deepEqual([problem.code, problem.errors.map((error) => error.field)], ["text_too_long", ["text"]]);
+      const { source_tokens: limit } = (await bundle(path.slice(1))).limits;
+      const counts = `${problem.detail} ${problem.errors[0]!.message}`.match(/\d+/g)?.map(Number) ?? [];
+      assert.ok(counts.includes(limit) && counts.some((count) => count > limit), problem.detail);
+      const { results } = await post<Reply>(path, 200, { text, truncation: "end", seed: 1 });
+      assert.ok(results[0]!.usage.truncated_tokens > 0);
+      assert.ok(results[0]!.usage.source_tokens <= limit);
+    }
+    const among = await post<Problem>("/paraphrase", 422, { text: [QUESTIONS[0], Array(4).fill(ARTICLE).join(" ")] });
+    assert.equal(among.errors[0]?.field, "text[1]");
+  });
+
+  test("what cannot be read or summarised is refused", async () => {
+    const unreadable = await post<Problem>("/paraphrase", 422, { text: "ཨོཾ་མ་ཎི་པདྨེ་ཧཱུྃ ᚠᚢᚦᚨᚱᚲ ᐃᓄᒃᑎᑐᑦ 🜁🜂🜃🜄" });
+    assert.equal(unreadable.code, "text_unreadable");
+    const short = await post<Problem>("/summarize", 422, { text: "Too short." });
+    assert.equal(short.code, "text_too_short");
+  });
+
+  test("a task's steps and guidance can be chosen, a solver too", async () => {
+    const reply = await paraphrase({ text: QUESTIONS[2], steps: 5, guidance: 0, solver: "euler_ode", seed: 2 });
+    const { used } = reply as unknown as { used: Record<string, unknown> };
+    assert.deepEqual([used["steps"], used["guidance"], used["solver"]], [5, 0, "euler_ode"]);
+  });
+
+  test("metrics count what was done", async () => {
+    const text = await (await fetch(`${url}/metrics`)).text();
+    const value = (name: string) => Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1] ?? 0);
+    for (const task of ["paraphrase", "summarize"]) {
+      assert.ok(value(`tdi_requests_total{route="/${task}",task="${task}",status="200"}`) >= 3);
+      assert.ok(value(`tdi_denoising_step_duration_seconds_count{task="${task}"}`) >= 3);
+      assert.ok(value(`tdi_source_tokens_sum{task="${task}"}`) > 0);
+      assert.ok(value(`tdi_output_tokens_sum{task="${task}"}`) > 0);
+      assert.ok(value(`tdi_truncated_tokens_total{task="${task}"}`) > 0);
+    }
+    assert.equal(value("tdi_engine_ready"), 1);
+    assert.equal(value('tdi_engine_restarts_total{reason="crash"}'), 0);
+  });
+
+  test("SIGTERM ends it with exit code 0", async () => {
+    server.child.kill("SIGTERM");
+    assert.equal(await server.exit(), 0);
+  });
+});

@@ -1,0 +1,135 @@
+import assert from "node:assert/strict";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, test, type TestContext } from "node:test";
+import type { Config } from "../../src/config.js";
+import { BROKEN } from "../fixtures/fake-pipeline.js";
+import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
+
+async function start(t: TestContext, settings: Partial<Config> = {}): Promise<FakeService> {
+  const service = await startFake(settings);
+  t.after(() => service.close());
+  return service;
+}
+
+/** The value of a metric with just these labels; 0 when it has not been counted yet. */
+async function metric(service: FakeService, name: string): Promise<number> {
+  const text = await service.metrics.registry.metrics();
+  return Number(text.split("\n").find((line) => line.startsWith(`${name} `))?.split(" ")[1] ?? 0);
+}
+
+const textOf = async (response: Response) => ((await response.json()) as { results: { text: string }[] }).results[0]!.text;
+const SLOW = { text: "slow going", steps: 40, seed: 7 };
+
+describe("the engine process", () => {
+  test("killed in the middle of a run, the request is run again and gives the same text", async (t) => {
+    const service = await start(t);
+    const undisturbed = await textOf(await service.post("/paraphrase", SLOW));
+    const pid = service.engine.pid!;
+    const disturbed = service.post("/paraphrase", SLOW);
+    const waiting = service.post("/paraphrase", { text: "next", seed: 1 });
+    await until(async () => (await metric(service, "tdi_queue_length")) === 1);
+    process.kill(pid, "SIGKILL");
+    await service.untilReady(503);
+    assert.equal((await fetch(`${service.url}/health/live`)).status, 200);
+    assert.equal(await textOf(await disturbed), undisturbed);
+    assert.equal((await waiting).status, 200);
+    assert.notEqual(service.engine.pid, pid);
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="crash"}'), 1);
+    assert.equal(await metric(service, "tdi_in_flight_rows"), 0);
+  });
+
+  test("a request that ends it twice is given up, those behind it are served", async (t) => {
+    const service = await start(t);
+    const [killer, next] = await Promise.all([service.post("/paraphrase", { text: "crash" }), service.post("/paraphrase", { text: "next" })]);
+    assert.deepEqual([killer.status, killer.headers.get("retry-after"), next.status], [503, "1", 200]);
+    assert.equal(((await killer.json()) as { code: string }).code, "engine_restarted");
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="crash"}'), 2);
+  });
+
+  test("standing still in a run, it is killed and replaced", async (t) => {
+    const service = await start(t, { hangMs: 400 });
+    const response = await service.post("/paraphrase", { text: "hang" });
+    assert.equal(response.status, 503);
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="hang"}'), 2);
+    await service.untilReady();
+    assert.equal((await service.post("/paraphrase", { text: "next" })).status, 200);
+  });
+
+  test("a run longer than the hang time is no hang while it steps", async (t) => {
+    const service = await start(t, { hangMs: 300 });
+    assert.equal((await service.post("/paraphrase", SLOW)).status, 200);
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="hang"}'), 0);
+  });
+
+  test("frozen while idle, it is killed and replaced", async (t) => {
+    const service = await start(t, { hangMs: 300 });
+    process.kill(service.engine.pid!, "SIGSTOP");
+    await service.untilReady(503);
+    await service.untilReady();
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="hang"}'), 1);
+  });
+
+  test("that cannot load again is tried again until it can", async (t) => {
+    const service = await start(t);
+    writeFileSync(join(service.modelsDir, BROKEN), "");
+    process.kill(service.engine.pid!, "SIGKILL");
+    await until(async () => (await metric(service, 'tdi_engine_restarts_total{reason="load"}')) >= 2);
+    assert.equal((await service.post("/paraphrase", { text: "a" })).status, 503);
+    rmSync(join(service.modelsDir, BROKEN));
+    await service.untilReady();
+    assert.equal((await service.post("/paraphrase", { text: "a" })).status, 200);
+  });
+
+  test("that has not loaded in time is an error of the start", async (t) => {
+    const service = await startFake({ loadMs: 1 }, { early: true });
+    t.after(() => service.close());
+    await assert.rejects(service.loaded, /was not ready after 1 ms/);
+  });
+
+  test("runs with the runtime's usage reports off", async (t) => {
+    // The environment of another process can be read on Linux alone.
+    if (process.platform !== "linux") return;
+    const service = await start(t);
+    const environment = readFileSync(`/proc/${service.engine.pid}/environ`, "utf8").split("\0");
+    assert.ok(environment.includes("ORT_DISABLE_TELEMETRY=1"));
+    assert.ok(environment.includes("MALLOC_TRIM_THRESHOLD_=65536"));
+  });
+});
+
+describe("a request that is not wanted any more", () => {
+  test("is stopped within a step when its client goes", async (t) => {
+    const service = await start(t);
+    const client = new AbortController();
+    const request = fetch(`${service.url}/paraphrase`, {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ ...SLOW, steps: 100 }),
+      signal: client.signal,
+    });
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 1);
+    const gone = performance.now();
+    client.abort();
+    await assert.rejects(request);
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 0);
+    // The whole run takes 100 steps of 20 ms and more.
+    assert.ok(performance.now() - gone < 1_000);
+    assert.equal(await metric(service, 'tdi_cancelled_total{reason="client_gone"}'), 1);
+    assert.ok((await metric(service, 'tdi_denoising_step_rows_count{task="paraphrase"}')) < 60);
+    await until(async () => (await metric(service, 'tdi_requests_total{route="/paraphrase",task="paraphrase",status="499"}')) === 1);
+  });
+
+  test("leaves the queue at its deadline, while the engine is still held up by the run before it", async (t) => {
+    const service = await start(t, { deadlineMs: 400, hangMs: 2_000 });
+    const first = service.post("/paraphrase", { text: "hang" });
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 1);
+    const second = service.post("/paraphrase", { text: "b", num_candidates: 5 });
+    await until(async () => (await metric(service, "tdi_queue_rows")) === 5);
+    assert.deepEqual([(await first).status, (await second).status], [504, 504]);
+    assert.deepEqual([await metric(service, "tdi_queue_rows"), await metric(service, "tdi_in_flight_rows")], [0, 1]);
+    assert.equal(await metric(service, 'tdi_cancelled_total{reason="deadline"}'), 2);
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 0);
+    await service.untilReady();
+    assert.equal((await service.post("/paraphrase", { text: "c" })).status, 200);
+  });
+});

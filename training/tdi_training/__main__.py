@@ -1,0 +1,310 @@
+"""python -m tdi_training <command>; each command's --help says what it takes."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+from pathlib import Path
+
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+
+def _weighted_sets(items: list[str]):
+    """`folder` or `folder:weight` arguments -> [(PackedPairs, weight)]."""
+    from .data import PackedPairs
+
+    sets = []
+    for item in items:
+        folder, _, weight = item.partition(":")
+        sets.append((PackedPairs(Path(folder)), float(weight or 1)))
+    return sets
+
+
+def _config(args):
+    from .config import load_config
+
+    config = load_config(args.preset)
+    changes = {k: getattr(args, k) for k in ("layer", "encoder") if getattr(args, k, None) is not None}
+    for item in getattr(args, "set", None) or []:
+        key, _, value = item.partition("=")
+        changes[key] = json.loads(value)
+    if "canvases" in changes:
+        changes["canvases"] = tuple(changes["canvases"])
+    return dataclasses.replace(config, **changes)
+
+
+def _encoder(args, config):
+    from .encoder import FrozenEncoder
+
+    encoder = FrozenEncoder(config.encoder, config.layer)
+    return encoder.load_statistics(Path(args.stats)) if args.stats else encoder
+
+
+def _texts(data):
+    """Validation sources and references: the original texts beside the packed ids."""
+    from .data import read_pairs
+
+    pairs = read_pairs(Path(data))
+    return [s for s, _ in pairs], [t for _, t in pairs]
+
+
+def prepare_command(args):
+    from .data import prepare
+    from .encoder import load_tokenizer
+
+    tokenizer = load_tokenizer(args.encoder)
+    report = prepare([Path(p) for p in args.inputs], Path(args.out), tokenizer, args.source_length, args.target_length,
+                     args.drop_above, args.max_rows)
+    print(json.dumps(report, indent=1))
+
+
+def statistics_command(args):
+    from .encoder import compute_statistics
+
+    config = _config(args)
+    compute_statistics(_encoder(args, config), [d for d, _ in _weighted_sets(args.data)], Path(args.out), rows=args.rows)
+
+
+def encode_command(args):
+    from .encoder import encode_folder
+
+    encoder = _encoder(args, _config(args))
+    for data, _ in _weighted_sets(args.data):
+        encode_folder(encoder, data)
+
+
+def train_decoder_command(args):
+    from .train_decoder import train_decoder
+
+    config = _config(args)
+    train_decoder(config, _encoder(args, config), _weighted_sets(args.data), [d for d, _ in _weighted_sets(args.valid)],
+                  Path(args.out), args.steps, args.batch, args.lr, not args.untied, minutes=args.minutes, seed=args.seed,
+                  init=Path(args.init) if args.init else None)
+
+
+def train_command(args):
+    import torch
+
+    from .batches import BatchOptions
+    from .data import PackedPairs
+    from .train import TrainOptions, train
+    from .train_decoder import load_decoder
+
+    torch.set_num_threads(args.threads)
+    config = _config(args)
+    encoder = _encoder(args, config)
+    sets = _weighted_sets(args.data)
+    for data, _ in sets:
+        data.load_encodings()
+    valid = PackedPairs(Path(args.valid))
+    valid.load_encodings()
+    fields = {f.name for f in dataclasses.fields(TrainOptions)}
+    options = TrainOptions(**{k: v for k, v in vars(args).items() if k in fields and v is not None})
+    if args.no_compile:
+        options.compile = False
+    widths = tuple(int(w) for w in args.widths.split(","))
+    batches = BatchOptions(batch=args.batch, swap=not args.no_swap, slack=args.slack, source_dropout=args.source_dropout,
+                           token_dropout=args.token_dropout, widths=widths)
+    decoder = load_decoder(Path(args.decoder), encoder) if args.decoder else None
+    sampling = {"steps": args.sample_steps, "solver": args.sample_solver}
+    train(config, encoder, sets, valid, decoder, _texts(args.valid_text), Path(args.out), options, batches, args.device, sampling)
+
+
+def generate_command(args):
+    import torch
+
+    from .data import PackedPairs
+    from .metrics import scores
+    from .sample import generate_rows
+    from .train import load_denoiser
+    from .train_decoder import load_decoder
+
+    torch.set_num_threads(args.threads)
+    model = load_denoiser(Path(args.checkpoint))
+    config = model.config
+    encoder = _encoder(args, config)
+    decoder = load_decoder(Path(args.decoder), encoder)
+    data = PackedPairs(Path(args.valid))
+    sources, targets = _texts(args.valid_text)
+    rows = list(range(min(args.rows, len(data))))
+    texts = generate_rows(model, decoder, encoder, data, rows, config, steps=args.steps, solver=args.solver, grid=args.grid,
+                          guidance=args.guidance, seed=args.seed, log_snr_range=(args.log_snr_min, args.log_snr_max))
+    if args.out:
+        Path(args.out).write_text("".join(json.dumps({"src": sources[i], "trg": targets[i], "output": t}, ensure_ascii=False) + "\n"
+                                          for i, t in zip(rows, texts)))
+    print(json.dumps({"steps": args.steps, "solver": args.solver, "grid": args.grid, "guidance": args.guidance, "seed": args.seed,
+                      **scores(texts, [targets[i] for i in rows], [sources[i] for i in rows])}))
+
+
+def evaluate_command(args):
+    from .evaluate import evaluate_server
+
+    sources, targets = _texts(args.data)
+    body = json.loads(args.body) if args.body else {}
+    report = evaluate_server(args.url, args.task, sources[: args.rows], targets[: args.rows], body, args.batch,
+                             Path(args.out) if args.out else None)
+    print(json.dumps(report, indent=1))
+
+
+def score_command(args):
+    """Scores of outputs made elsewhere: JSON lines of {src, trg, output}."""
+    from .metrics import scores
+
+    rows = [json.loads(line) for line in Path(args.file).read_text().splitlines()]
+    print(json.dumps(scores([r["output"] for r in rows], [r["trg"] for r in rows], [r["src"] for r in rows]), indent=1))
+
+
+def export_command(args):
+    from .export import export_bundle
+
+    export_bundle(args)
+
+
+def lexicon_command(args):
+    from .lexicon import build_lexicon
+
+    build_lexicon([Path(p) for p in args.inputs], Path(args.out))
+
+
+def _model_arguments(p, stats=True):
+    p.add_argument("--preset", default="compact-qqp", help="preset name or a JSON file of ModelConfig")
+    p.add_argument("--encoder", help="path, hub id or all-MiniLM-L6-v2; overrides the preset's")
+    p.add_argument("--layer", type=int, help="hidden state used as latent; overrides the preset's")
+    p.add_argument("--set", action="append", help="another field of the preset, as name=JSON")
+    if stats:
+        p.add_argument("--stats", help="normaliser statistics (.npz) made by `statistics`")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    p = commands.add_parser("prepare", help="JSON lines -> packed token ids, with a report of what was cut")
+    p.add_argument("inputs", nargs="+")
+    p.add_argument("--out", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer to use")
+    p.add_argument("--source-length", type=int, default=48)
+    p.add_argument("--target-length", type=int, default=32)
+    p.add_argument("--drop-above", type=float, help="drop pairs whose sides have a ROUGE-L F1 above this")
+    p.add_argument("--max-rows", type=int)
+    p.set_defaults(run=prepare_command)
+
+    p = commands.add_parser("statistics", help="mean and std of the latents")
+    _model_arguments(p)
+    p.add_argument("data", nargs="+")
+    p.add_argument("--out", required=True)
+    p.add_argument("--rows", type=int, default=30000)
+    p.set_defaults(run=statistics_command)
+
+    p = commands.add_parser("encode", help="precompute the latents of prepared folders (float16)")
+    _model_arguments(p)
+    p.add_argument("data", nargs="+")
+    p.set_defaults(run=encode_command)
+
+    p = commands.add_parser("train-decoder", help="latents -> tokens, trained on corrupted latents")
+    _model_arguments(p)
+    p.add_argument("data", nargs="+", help="prepared folders, each optionally folder:weight")
+    p.add_argument("--valid", nargs="+", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--steps", type=int, default=3000)
+    p.add_argument("--minutes", type=float, help="stop after this long instead, the rate decaying by the clock")
+    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--lr", type=float, default=6e-4)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--init", help="decoder file to start from")
+    p.add_argument("--untied", action="store_true", help="a vocabulary map of its own, as in the paper")
+    p.set_defaults(run=train_decoder_command)
+
+    p = commands.add_parser("train", help="train the denoiser; the same command again resumes it")
+    _model_arguments(p)
+    p.add_argument("data", nargs="+", help="prepared folders, each optionally folder:weight")
+    p.add_argument("--valid", required=True, help="prepared validation folder")
+    p.add_argument("--valid-text", required=True, help="the JSON lines that folder was made from")
+    p.add_argument("--decoder", help="decoder file, for scores of generated text")
+    p.add_argument("--out", required=True)
+    p.add_argument("--minutes", type=float, default=60)
+    p.add_argument("--batch", type=int, default=128)
+    p.add_argument("--lr", type=float)
+    p.add_argument("--muon-lr", type=float)
+    p.add_argument("--optimiser", choices=("adamw", "muon"))
+    p.add_argument("--warmup", type=int)
+    p.add_argument("--ema", type=float)
+    p.add_argument("--self-condition", type=float)
+    p.add_argument("--times", choices=("uniform", "logsnr", "mixed"))
+    p.add_argument("--weight", choices=("none", "v"))
+    p.add_argument("--autoencode", type=float)
+    p.add_argument("--init", help="encoder, random, or a checkpoint to start from")
+    p.add_argument("--seed", type=int)
+    p.add_argument("--checkpoint-minutes", type=float)
+    p.add_argument("--validate-minutes", type=float)
+    p.add_argument("--validate-rows", type=int)
+    p.add_argument("--sample-steps", type=int, default=16)
+    p.add_argument("--sample-solver", default="ddim")
+    p.add_argument("--no-compile", action="store_true")
+    p.add_argument("--hot-shapes", help="canvas x source width shapes to compile, comma separated")
+    p.add_argument("--no-swap", action="store_true")
+    p.add_argument("--slack", type=int, default=4)
+    p.add_argument("--source-dropout", type=float, default=0.1)
+    p.add_argument("--token-dropout", type=float, default=0.1)
+    p.add_argument("--widths", default="16,24,32,48", help="source widths that batches are padded to")
+    p.add_argument("--device", default="cpu")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    p.set_defaults(run=train_command)
+
+    p = commands.add_parser("generate", help="generate validation rows from a checkpoint and score them")
+    _model_arguments(p)
+    p.add_argument("--checkpoint", required=True)
+    p.add_argument("--decoder", required=True)
+    p.add_argument("--valid", required=True)
+    p.add_argument("--valid-text", required=True)
+    p.add_argument("--rows", type=int, default=500)
+    p.add_argument("--steps", type=int, default=16)
+    p.add_argument("--solver", default="ddim")
+    p.add_argument("--grid", default="logsnr")
+    p.add_argument("--log-snr-min", type=float, default=-9.0)
+    p.add_argument("--log-snr-max", type=float, default=4.0)
+    p.add_argument("--guidance", type=float, default=0.0)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    p.add_argument("--out", help="JSON lines of source, reference and output")
+    p.set_defaults(run=generate_command)
+
+    p = commands.add_parser("evaluate", help="score a running server over HTTP")
+    p.add_argument("--url", required=True)
+    p.add_argument("--task", choices=("paraphrase", "summarize", "copy", "lead"), required=True,
+                   help="copy and lead score the trivial baselines on the same rows, without a server")
+    p.add_argument("--data", required=True, help="JSON lines of pairs")
+    p.add_argument("--rows", type=int, default=10**9)
+    p.add_argument("--batch", type=int, default=16, help="texts per request")
+    p.add_argument("--body", help="further request fields as JSON, e.g. '{\"steps\": 16, \"seed\": 1}'")
+    p.add_argument("--out", help="JSON lines of source, reference and output")
+    p.set_defaults(run=evaluate_command)
+
+    p = commands.add_parser("score", help="score JSON lines of {src, trg, output}")
+    p.add_argument("file")
+    p.set_defaults(run=score_command)
+
+    p = commands.add_parser("lexicon", help="case and accent lexicon from training texts")
+    p.add_argument("inputs", nargs="+")
+    p.add_argument("--out", required=True)
+    p.set_defaults(run=lexicon_command)
+
+    p = commands.add_parser("export", help="write a model bundle (ONNX), with a parity check against PyTorch")
+    _model_arguments(p)
+    p.add_argument("--checkpoint", required=True)
+    p.add_argument("--decoder", required=True)
+    p.add_argument("--task", choices=("paraphrase", "summarize"), required=True)
+    p.add_argument("--out", required=True, help="bundle folder")
+    p.add_argument("--shared", help="folder beside it for what several bundles use (encoder, tokenizer, lexicon)")
+    p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
+    p.add_argument("--precision", choices=("fp32", "int8"), default="int8")
+    p.set_defaults(run=export_command)
+
+    args = parser.parse_args()
+    args.run(args)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Training batches by gathering from packed arrays that stay resident on the training device: no data loader."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from .data import PackedPairs
+from .encoder import FrozenEncoder
+
+
+@dataclasses.dataclass
+class Batch:
+    target: torch.Tensor  # [B, L, H] normalised latents
+    source: torch.Tensor  # [B, S, H] normalised latents
+    mask: torch.Tensor  # [B, S] 1 = attend
+    target_ids: torch.Tensor  # [B, L]
+
+
+@dataclasses.dataclass
+class BatchOptions:
+    batch: int = 128
+    swap: bool = True  # either side may be the target (symmetric pairs)
+    slack: int = 4  # random extra room asked for, so that the canvas does not tell the length
+    source_dropout: float = 0.1  # rows trained on the null condition, for guidance
+    token_dropout: float = 0.1  # source positions hidden from cross-attention, against copying
+    widths: tuple[int, ...] = (16, 24, 32, 48)  # source widths: few shapes for a compiled graph
+
+
+class ResidentPairs:
+    """One prepared folder on a device: ids always, latents (fp16) when they were precomputed."""
+
+    def __init__(self, data: PackedPairs, device: torch.device, encoder: FrozenEncoder):
+        self.data, self.device, self.encoder = data, device, encoder
+        self.ids = {s: torch.from_numpy(np.asarray(v).astype(np.int32)).to(device) for s, v in data.ids.items()}
+        self.offsets = {s: torch.from_numpy(v).to(device) for s, v in data.offsets.items()}
+        self.lengths = {s: data.lengths(s) for s in data.offsets}
+        self.latents = {s: torch.from_numpy(z).to(device) for s, z in data.encodings.items()}
+
+    def _index(self, side: str, rows: torch.Tensor, length: int):
+        start = self.offsets[side][rows][:, None]
+        count = (self.offsets[side][rows + 1][:, None] - start).clamp_max(length)
+        k = torch.arange(length, device=self.device)[None]
+        valid = k < count
+        return torch.where(valid, start + k, 0), valid
+
+    def gather(self, side: str, rows: torch.Tensor, length: int):
+        """ids [B, length] and normalised latents [B, length, H] of some rows; longer texts are cut at the end."""
+        index, valid = self._index(side, rows, length)
+        ids = torch.where(valid, self.ids[side][index].long(), self.encoder.pad_id)
+        if side in self.latents:
+            return ids, self.latents[side][index].float() * valid[..., None]
+        with torch.autocast(self.device.type, torch.bfloat16):
+            return ids, self.encoder(ids)
+
+
+class BatchStream:
+    """Endless batches. Rows are drawn by canvas, then grouped by source length, so that little is padding."""
+
+    def __init__(self, sets: list[tuple[ResidentPairs, float]], canvases: tuple[int, ...], source_length: int,
+                 options: BatchOptions, null_ids: list[int], seed: int):
+        self.sets, self.canvases, self.options = sets, canvases, options
+        self.widths = tuple(w for w in options.widths if w < source_length) + (source_length,)
+        self.rng = np.random.default_rng(seed)
+        weights = np.array([w for _, w in sets], dtype=float)
+        self.weights = weights / weights.sum()
+        self.pending: list[tuple[int, str, int, np.ndarray]] = []
+        encoder = sets[0][0].encoder
+        self.null = encoder(torch.tensor([null_ids], device=sets[0][0].device))[0]  # [n, H]
+
+    def _refill(self) -> None:
+        o = self.options
+        k = int(self.rng.choice(len(self.sets), p=self.weights))
+        pairs = self.sets[k][0]
+        trg = "src" if o.swap and self.rng.random() < 0.5 else "trg"
+        src = "src" if trg == "trg" else "trg"
+        pool = self.rng.integers(0, len(pairs.data), o.batch * 24)
+        length = pairs.lengths[trg][pool]
+        pool, length = pool[length <= self.canvases[-1]], length[length <= self.canvases[-1]]
+        wanted = np.minimum(length + self.rng.integers(0, o.slack + 1, len(pool)), self.canvases[-1])
+        canvas = np.array(self.canvases)[np.searchsorted(self.canvases, wanted)]
+        for c in self.canvases:
+            members = pool[canvas == c]
+            members = members[np.argsort(pairs.lengths[src][members], kind="stable")]
+            for start in range(0, len(members) - o.batch + 1, o.batch):
+                self.pending.append((k, trg, c, members[start : start + o.batch]))
+        self.rng.shuffle(self.pending)
+
+    def draw(self, autoencode: bool = False) -> Batch:
+        """The next batch. With `autoencode` the source is the target itself with half its positions hidden."""
+        while not self.pending:
+            self._refill()
+        k, trg, canvas, members = self.pending.pop()
+        pairs, o = self.sets[k][0], self.options
+        src = trg if autoencode else ("src" if trg == "trg" else "trg")
+        rows = torch.from_numpy(members).to(pairs.device)
+        longest = int(pairs.lengths[src][members].max())
+        width = next((w for w in self.widths if w >= longest), self.widths[-1])
+        target_ids, target = pairs.gather(trg, rows, canvas)
+        source_ids, source = pairs.gather(src, rows, width)
+        mask = source_ids != pairs.encoder.pad_id
+        hide = torch.rand(mask.shape, device=pairs.device) < (0.5 if autoencode else o.token_dropout)
+        mask = mask & ~(hide & ~pairs.encoder.is_special[source_ids])
+        dropped = torch.rand(len(rows), device=pairs.device) < o.source_dropout
+        n = self.null.shape[0]
+        null = torch.zeros_like(source[0])
+        null[:n] = self.null
+        null_mask = torch.arange(width, device=pairs.device) < n
+        source = torch.where(dropped[:, None, None], null, source)
+        mask = torch.where(dropped[:, None], null_mask, mask)
+        return Batch(target, source, mask.float(), target_ids)

@@ -1,0 +1,143 @@
+"""JSON lines of text pairs -> packed token ids, memory-mapped; and the encodings kept beside them."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+SIDES = ("src", "trg")
+
+
+def read_pairs(path: Path) -> list[tuple[str, str]]:
+    """Rows of {src, trg} or {document, summary} from a .jsonl or .jsonl.gz file. ValueError names a bad line."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    rows: list[tuple[str, str]] = []
+    with opener(path, "rb") as raw:
+        for number, line in enumerate(io.TextIOWrapper(raw, encoding="utf-8"), 1):
+            if not line.strip():
+                continue
+            item = json.loads(line)
+            src = item.get("src", item.get("document"))
+            trg = item.get("trg", item.get("summary"))
+            if not isinstance(src, str) or not isinstance(trg, str):
+                raise ValueError(f"{path.name} line {number}: needs strings src and trg, or document and summary")
+            rows.append((src, trg))
+    return rows
+
+
+def _pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+    offsets = np.zeros(len(token_lists) + 1, dtype=np.int64)
+    np.cumsum([len(x) for x in token_lists], out=offsets[1:])
+    flat = np.fromiter((i for x in token_lists for i in x), dtype=np.uint16, count=int(offsets[-1]))
+    return flat, offsets
+
+
+def prepare(
+    inputs: list[Path], out: Path, tokenizer, source_length: int, target_length: int, drop_above: float | None,
+    max_rows: int | None = None,
+) -> dict:
+    """Tokenise, cut, filter and pack. Lengths count the two special tokens ([CLS], [SEP] or their like).
+
+    A source over `source_length` is cut at its end. A pair whose target is over `target_length` is dropped (a cut
+    target would teach the model to stop in mid-sentence), as is one whose sides have ROUGE-L F1 above `drop_above`.
+    Returns the report, which is also written to `out/report.json`.
+    """
+    if len(tokenizer) > 65535:
+        raise SystemExit("token ids do not fit uint16 for this tokenizer")
+    out.mkdir(parents=True, exist_ok=True)
+    scorer = None
+    if drop_above is not None:
+        from rouge_score import rouge_scorer
+
+        scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
+    rows = [pair for path in inputs for pair in read_pairs(path)]
+    if max_rows:
+        rows = rows[:max_rows]
+    report: dict = {"inputs": [p.name for p in inputs], "rows_read": len(rows), "source_length": source_length,
+                    "target_length": target_length, "sources_cut": 0, "tokens_cut": 0, "dropped_long_target": 0,
+                    "dropped_near_copy": 0, "dropped_empty": 0}
+    packed: dict[str, list[list[int]]] = {side: [] for side in SIDES}
+    for start in tqdm(range(0, len(rows), 1000), desc="tokenise", mininterval=5):
+        chunk = rows[start : start + 1000]
+        ids = [tokenizer([pair[k] for pair in chunk], truncation=False, verbose=False)["input_ids"] for k in (0, 1)]
+        for (src_text, trg_text), src, trg in zip(chunk, *ids):
+            if len(src) <= 2 or len(trg) <= 2:
+                report["dropped_empty"] += 1
+                continue
+            if len(trg) > target_length:
+                report["dropped_long_target"] += 1
+                continue
+            if scorer and scorer.score(trg_text, src_text)["rougeL"].fmeasure > drop_above:
+                report["dropped_near_copy"] += 1
+                continue
+            if len(src) > source_length:
+                report["sources_cut"] += 1
+                report["tokens_cut"] += len(src) - source_length
+                src = src[: source_length - 1] + src[-1:]
+            packed["src"].append(src)
+            packed["trg"].append(trg)
+    report["rows_kept"] = len(packed["src"])
+    for side in SIDES:
+        flat, offsets = _pack(packed[side])
+        np.save(out / f"{side}.ids.npy", flat)
+        np.save(out / f"{side}.offsets.npy", offsets)
+        lengths = np.diff(offsets)
+        report[f"{side}_tokens"] = {"mean": round(float(lengths.mean()), 2),
+                                    **{f"p{q}": int(np.percentile(lengths, q)) for q in (5, 50, 90, 95, 99, 100)}}
+    (out / "report.json").write_text(json.dumps(report, indent=1))
+    return report
+
+
+class PackedPairs:
+    """Token ids of a prepared folder; `encodings` (normalised latents, fp16) where `encode` was run on it."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.ids = {s: np.load(folder / f"{s}.ids.npy", mmap_mode="r") for s in SIDES}
+        self.offsets = {s: np.load(folder / f"{s}.offsets.npy") for s in SIDES}
+        self.encodings: dict[str, np.ndarray] = {}
+
+    def load_encodings(self, in_memory: bool = True) -> bool:
+        """True when both sides' encodings are at hand."""
+        for side in SIDES:
+            path = self.folder / f"{side}.z.npy"
+            if not path.exists():
+                return False
+            self.encodings[side] = np.load(path, mmap_mode=None if in_memory else "r")
+        return True
+
+    def __len__(self) -> int:
+        return len(self.offsets["src"]) - 1
+
+    def lengths(self, side: str) -> np.ndarray:
+        return np.diff(self.offsets[side])
+
+    def tokens(self, side: str, row: int) -> np.ndarray:
+        o = self.offsets[side]
+        return self.ids[side][o[row] : o[row + 1]]
+
+    def batch_tokens(self, side: str, rows: np.ndarray, length: int, pad: int) -> np.ndarray:
+        """[len(rows), length] int64, padded at the end with `pad`; texts over `length` keep their last token."""
+        out = np.full((len(rows), length), pad, dtype=np.int64)
+        for k, row in enumerate(rows):
+            t = self.tokens(side, row)
+            n = min(len(t), length)
+            out[k, :n] = t[:n]
+            if len(t) > length:
+                out[k, -1] = t[-1]
+        return out
+
+    def batch_encodings(self, side: str, rows: np.ndarray, length: int) -> np.ndarray:
+        """[len(rows), length, H] float16, zero beyond each text."""
+        z = self.encodings[side]
+        out = np.zeros((len(rows), length, z.shape[1]), dtype=np.float16)
+        o = self.offsets[side]
+        for k, row in enumerate(rows):
+            n = min(int(o[row + 1] - o[row]), length)
+            out[k, :n] = z[o[row] : o[row] + n]
+        return out

@@ -1,0 +1,153 @@
+"""A model bundle for the server: ONNX graphs, tokenizer, card with checksums; and proof that the graphs are the model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+
+from .encoder import FrozenEncoder, resolve_encoder
+from .graphs import export_graphs
+from .quantise import quantise_matmuls, share_table, strip_metadata, table_to_int8
+from .sample import sample, solver_coefficients
+from .schedule import NoiseSchedule, time_grid
+from .train import load_denoiser
+from .train_decoder import load_decoder
+
+FORMAT = 1
+TABLE_FILE = "embeddings.int8.bin"
+SHARED_ROLES = ("encoder", "decoder")
+
+
+def _session(path: Path):
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 2
+    options.log_severity_level = 3
+    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def onnx_trajectory(folder: dict[str, Path], ids: np.ndarray, pad: int, canvas: int, coefficients, schedule: NoiseSchedule,
+                    precondition: bool, noise: list[np.ndarray]):
+    """Sample with the graphs alone, as the server does. Returns the last x [B, L, H] and the token ids [B, L]."""
+    sessions = {name: _session(path) for name, path in folder.items()}
+    mask = (ids != pad).astype(np.float32)
+    bias = ((1.0 - mask) * -1e9).astype(np.float32)
+    states = sessions["encoder"].run(None, {"ids": ids, "mask": mask})[0]
+    keys, values = sessions["condition"].run(None, {"states": states})
+    b = len(ids)
+    x, draw = noise[0], iter(noise[1:])
+    previous = np.zeros_like(x)
+    index = np.arange(b)
+    for t, cx, c0, cp, cn in coefficients:
+        alpha = float(schedule.alpha(torch.tensor(t, dtype=torch.float64)))
+        skip, scale = (alpha**0.5, (1 - alpha) ** 0.5) if precondition else (0.0, 1.0)
+        row = np.tile(np.array([[cx, c0, cp, cn, skip, scale]], dtype=np.float32), (b, 1))
+        fresh = next(draw) if cn else np.zeros_like(x)
+        x, previous = sessions["denoiser"].run(None, {
+            "x": x, "previous": previous, "t": np.full(b, t, dtype=np.float32), "keys": keys, "values": values, "bias": bias,
+            "coefficients": row, "noise": fresh, "positive": index, "negative": index, "guidance": np.zeros(b, dtype=np.float32)})
+    return x, sessions["decoder"].run(None, {"x": x, "states": states, "bias": bias})[0]
+
+
+def parity(encoder: FrozenEncoder, denoiser, decoder, fp32: dict[str, Path], final: dict[str, Path], texts: list[str],
+           solver: str = "ddim", steps: int = 16) -> dict:
+    """Largest absolute difference of a whole trajectory, fp32 graphs against PyTorch, and what the shipped graphs change."""
+    c = denoiser.config
+    schedule = NoiseSchedule(c.schedule, c.schedule_d)
+    coefficients = solver_coefficients(solver, schedule, time_grid(steps, schedule, "logsnr"))
+    batch = encoder.tokenizer(texts, padding=True, return_tensors="pt", truncation=True, max_length=c.source_length)
+    ids = batch["input_ids"]
+    canvas = c.canvases[-1]
+    noise = [torch.randn(len(texts), canvas, c.hidden, generator=torch.Generator().manual_seed(5))]
+    mask = (ids != encoder.pad_id).float()
+    with torch.no_grad():
+        source = encoder(ids)
+        reference = sample(denoiser, source, mask, canvas, coefficients, noise=noise)
+        tokens = decoder(encoder.denormalise(reference), encoder.denormalise(source), mask).argmax(-1).numpy()
+    arrays = [n.numpy() for n in noise]
+    x, ids32 = onnx_trajectory(fp32, ids.numpy(), encoder.pad_id, canvas, coefficients, schedule, c.precondition, arrays)
+    y, ids8 = onnx_trajectory(final, ids.numpy(), encoder.pad_id, canvas, coefficients, schedule, c.precondition, arrays)
+    return {
+        "solver": solver, "steps": steps, "rows": len(texts),
+        "fp32_max_abs_error": float(np.abs(x - reference.numpy()).max()),
+        "fp32_tokens_equal": float((ids32 == tokens).mean()),
+        "shipped_mean_abs_difference": float(np.abs(y - reference.numpy()).mean()),
+        "shipped_tokens_equal": float((ids8 == tokens).mean()),
+    }
+
+
+PARITY_TEXTS = [
+    "How can I learn to play the guitar by myself?", "What is the best way to cook rice?",
+    "Why do cats purr when they sleep?", "Which phone should I buy in 2017 under 300 dollars?",
+    "The council said the bridge would stay closed until engineers had checked it.", "Is it true that honey never spoils?",
+    "How do I get from London to Paris by train?", "Who was the first woman to fly a plane alone?",
+]
+
+
+def _describe(root: Path, path: Path) -> dict:
+    data = path.read_bytes()
+    relative = path.name if path.parent == root else f"../{path.parent.name}/{path.name}"
+    return {"path": relative, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def export_bundle(args) -> None:
+    """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon) are written once, beside the bundle,
+    and verified to be the same when a second task is exported against them."""
+    out = Path(args.out)
+    shared = Path(args.shared) if args.shared else out
+    out.mkdir(parents=True, exist_ok=True)
+    shared.mkdir(parents=True, exist_ok=True)
+    denoiser = load_denoiser(Path(args.checkpoint))
+    c = denoiser.config
+    encoder = FrozenEncoder(c.encoder, c.layer).load_statistics(Path(args.stats))
+    decoder = load_decoder(Path(args.decoder), encoder)
+    card = json.loads(Path(args.card).read_text()) if args.card else {}
+    table = encoder.word_embeddings.detach().numpy()
+    rows, scales = table_to_int8(table)
+    with tempfile.TemporaryDirectory() as scratch:
+        fp32 = export_graphs(encoder, denoiser, decoder, Path(scratch))
+        final: dict[str, Path] = {}
+        (shared / TABLE_FILE).write_bytes(rows.tobytes() + scales.tobytes())
+        for name, path in fp32.items():
+            model = onnx.load(str(path))
+            if args.precision == "int8":
+                if name in SHARED_ROLES:
+                    share_table(model, table, rows, scales, TABLE_FILE)
+                quantise_matmuls(model)
+            strip_metadata(model)
+            final[name] = (shared if name in SHARED_ROLES else out) / f"{name}.onnx"
+            onnx.save(model, str(final[name]))
+        report = parity(encoder, denoiser, decoder, fp32, final, PARITY_TEXTS)
+    print(json.dumps(report, indent=1))
+    shutil.copyfile(Path(resolve_encoder(c.encoder)) / "tokenizer.json", shared / "tokenizer.json")
+    files = {name: _describe(out, path) for name, path in final.items()}
+    files["tokenizer"] = _describe(out, shared / "tokenizer.json")
+    if args.precision == "int8":
+        files["embeddings"] = _describe(out, shared / TABLE_FILE)
+    if (shared / "casing.json").exists():
+        files["lexicon"] = _describe(out, shared / "casing.json")
+    tok = encoder.tokenizer
+    bundle = {
+        "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
+        "language": card.get("language", "en"), "licence": card.get("licence", "Apache-2.0"), "precision": args.precision,
+        "providers": ["cpu"] if args.precision == "int8" else ["cpu", "cuda"],
+        "model": {"hidden": c.hidden, "layers": c.layers, "heads": c.heads, "precondition": c.precondition},
+        "schedule": {"name": c.schedule, "d": c.schedule_d},
+        "defaults": card.get("defaults", {"solver": "ddim", "grid": {"name": "logsnr", "log_snr_min": -9.0, "log_snr_max": 4.0},
+                                          "steps": 16, "guidance": 0.0}),
+        "limits": {"source_tokens": c.source_length, "canvases": list(c.canvases), "max_steps": 200, "max_guidance": 10.0},
+        "canvas_rule": card.get("canvas_rule", {"ratio": 1.15, "extra": 1}),
+        "tokens": {"pad": tok.pad_token_id, "cls": tok.cls_token_id, "sep": tok.sep_token_id, "unk": tok.unk_token_id,
+                   "special": sorted(set(tok.all_special_ids))},
+        "files": files, "parity": report, "provenance": card.get("provenance", {}), "scores": card.get("scores", {}),
+    }
+    (out / "bundle.json").write_text(json.dumps(bundle, indent=1) + "\n")
+    print(f"{args.task}: {sum(f['bytes'] for f in files.values()) / 1e6:.1f} MB in {len(files)} files")

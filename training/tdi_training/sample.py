@@ -1,0 +1,140 @@
+"""Non-autoregressive sampling: every solver is one linear update per step, x <- cx x + c0 x0 + cp x0_prev + cn noise."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+
+from .denoiser import Denoiser, mask_bias
+from .schedule import NoiseSchedule, time_grid
+
+SOLVERS = ("euler_sde", "euler_ode", "ancestral", "ddim", "renoise", "dpmpp_2m")
+
+
+def _beta(schedule: NoiseSchedule, t: float) -> float:
+    if schedule.name == "tan":
+        theta, d2 = math.pi * min(t, 0.95) / 2, schedule.d**2
+        tan2 = math.tan(theta) ** 2
+        return math.pi * d2 * math.tan(theta) * (1 + tan2) / (1 + d2 * tan2)
+    if schedule.name == "sqrt":
+        root = math.sqrt(t + 1e-4)
+        bottom = 2 * root * (1 - root)
+        return min(max(1 / bottom, 0.0), 1000.0) if bottom > 0 else 1000.0
+    return 0.1 + 19.9 * t
+
+
+def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor) -> list[tuple[float, ...]]:
+    """[(t, cx, c0, cp, cn)] per step of a decreasing grid; the last step adds no noise (the last mean is returned)."""
+    ts = grid.double()
+    alphas = schedule.alpha(ts).clamp(1e-12, 1 - 1e-12)
+    steps: list[tuple[float, ...]] = []
+    half_log = [0.5 * math.log(float(a) / (1 - float(a))) for a in alphas]
+    for i in range(len(ts) - 1):
+        t, s, at, as_ = float(ts[i]), float(ts[i + 1]), float(alphas[i]), float(alphas[i + 1])
+        mu_t, mu_s, sig_t, sig_s = at**0.5, as_**0.5, (1 - at) ** 0.5, (1 - as_) ** 0.5
+        last = i == len(ts) - 2
+        cp = cn = 0.0
+        if solver in ("euler_sde", "euler_ode"):
+            beta, dt = _beta(schedule, t), s - t
+            share = 1.0 if solver == "euler_sde" else 0.5
+            cx = 1 + dt * (-0.5 * beta + share * beta / sig_t**2)
+            c0 = -dt * share * beta * mu_t / sig_t**2
+            cn = (beta * -dt) ** 0.5 if solver == "euler_sde" else 0.0
+        elif solver == "ancestral":
+            a = at / as_
+            c0 = mu_s * (1 - a) / (1 - at)
+            cx = a**0.5 * (1 - as_) / (1 - at)
+            cn = ((1 - a) * (1 - as_) / (1 - at)) ** 0.5
+        elif solver == "ddim":
+            cx = sig_s / sig_t
+            c0 = mu_s - mu_t * cx
+        elif solver == "renoise":
+            cx, c0, cn = 0.0, mu_s, sig_s
+        elif solver == "dpmpp_2m":
+            h = half_log[i + 1] - half_log[i]
+            cx = sig_s / sig_t
+            scale = -mu_s * math.expm1(-h)
+            if i == 0:
+                c0 = scale
+            else:
+                r = (half_log[i] - half_log[i - 1]) / h
+                c0, cp = scale * (1 + 1 / (2 * r)), -scale / (2 * r)
+        else:
+            raise ValueError(f"unknown solver {solver}")
+        steps.append((t, cx, c0, cp, 0.0 if last else cn))
+    return steps
+
+
+@torch.no_grad()
+def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
+           generator=None) -> torch.Tensor:
+    """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
+
+    `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
+    """
+    b, hidden = source.shape[0], source.shape[2]
+    draw = iter(noise) if noise is not None else None
+
+    def fresh():
+        if draw is not None:
+            return next(draw)
+        return torch.randn(b, canvas, hidden, generator=generator, device=source.device)
+
+    x, previous = fresh(), torch.zeros(b, canvas, hidden, device=source.device)
+    kv, bias = model.keys_values(source), mask_bias(mask)
+    if guidance > 0:
+        null_kv = [(k.expand(b, -1, -1, -1), v.expand(b, -1, -1, -1)) for k, v in model.keys_values(null[0])]
+        null_bias = mask_bias(null[1])
+    for t, cx, c0, cp, cn in coefficients:
+        times = torch.full((b,), t, device=source.device)
+        x0 = model.step(x, times, kv, bias, previous)
+        if guidance > 0:
+            x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
+        x = cx * x + c0 * x0 + cp * previous + (cn * fresh() if cn else 0.0)
+        previous = x0
+    return x
+
+
+def canvas_for(source_length: int, canvases: tuple[int, ...]) -> int:
+    """The smallest canvas with room for a text somewhat longer than its source (lengths with special tokens)."""
+    wanted = math.ceil(1.15 * source_length) + 1
+    return next((c for c in canvases if c >= wanted), canvases[-1])
+
+
+def cut(ids: list[int], sep: int, special: set[int]) -> list[int]:
+    """Tokens up to the first SEP, special ones left out."""
+    end = ids.index(sep) if sep in ids else len(ids)
+    return [i for i in ids[:end] if i not in special]
+
+
+@torch.no_grad()
+def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver="ddim", grid="logsnr", guidance=0.0,
+                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), precision=torch.bfloat16, canvas_of=canvas_for) -> list[str]:
+    """Generated text for rows of a PackedPairs, batched by canvas. Uses the encoder's tokenizer to spell them."""
+    schedule = NoiseSchedule(config.schedule, config.schedule_d)
+    coefficients = solver_coefficients(solver, schedule, time_grid(steps, schedule, grid, log_snr_range))
+    generator = torch.Generator().manual_seed(seed)
+    tok = encoder.tokenizer
+    special = set(tok.all_special_ids)
+    lengths = data.lengths("src")
+    null_ids = torch.tensor([tok("")["input_ids"]])
+    null = (encoder(null_ids), torch.ones(1, null_ids.shape[1]))
+    texts: dict[int, str] = {}
+    groups: dict[int, list[int]] = {}
+    for row in sorted(rows, key=lambda r: lengths[r]):
+        length = min(int(lengths[row]), config.source_length)
+        groups.setdefault(canvas_of(length, config.canvases), []).append(row)
+    for canvas, members in groups.items():
+        for start in range(0, len(members), batch):
+            part = np.array(members[start : start + batch])
+            width = min(int(lengths[part].max()), config.source_length)
+            ids = torch.from_numpy(data.batch_tokens("src", part, width, encoder.pad_id))
+            source, mask = encoder(ids), (ids != encoder.pad_id).float()
+            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+                x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator)
+                guess = decoder(encoder.denormalise(x.float()), encoder.denormalise(source), mask).argmax(-1)
+            for row, line in zip(part, guess.tolist()):
+                texts[int(row)] = tok.decode(cut(line, tok.sep_token_id, special))
+    return [texts[int(r)] for r in rows]
