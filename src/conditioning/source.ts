@@ -61,9 +61,11 @@ export class SourceText {
       this.addGaps(atoms, i);
       // Capitals throughout tell nothing of any word, but their accents stand.
       if (casing === "shouted") this.openers.add(key, surface.toLowerCase());
-      else if (isPlainCapital(surface) && (standing[i] !== "inside" || casing === "headline")) this.openers.add(key, surface);
+      else if (isPlainCapital(surface) && standing[i] !== "inside") this.openers.add(key, surface);
       else {
         this.words.add(key, surface);
+        // In a headline a word is raised in any company.
+        if (casing === "headline") return;
         this.contexts.add(`${keys[i - 1] ?? ""} ${key}`, surface);
         this.contexts.add(`${key} ${keys[i + 1] ?? ""} `, surface);
       }

@@ -56,7 +56,7 @@ def prepare_command(args):
 
     tokenizer = load_tokenizer(args.encoder)
     report = prepare([Path(p) for p in args.inputs], Path(args.out), tokenizer, args.source_length, args.target_length,
-                     args.drop_above, args.max_rows)
+                     args.drop_above, args.max_rows, frozenset((args.exclude_sources or "").split(",")) - {""})
     print(json.dumps(report, indent=1))
 
 
@@ -106,7 +106,8 @@ def train_command(args):
         options.compile = False
     widths = tuple(int(w) for w in args.widths.split(","))
     batches = BatchOptions(batch=args.batch, swap=not args.no_swap, slack=args.slack, source_dropout=args.source_dropout,
-                           token_dropout=args.token_dropout, widths=widths)
+                           token_dropout=args.token_dropout, widths=widths,
+                           crops=tuple(int(c) for c in args.crops.split(",") if c))
     decoder = load_decoder(Path(args.decoder), encoder) if args.decoder else None
     sampling = {"steps": args.sample_steps, "solver": args.sample_solver}
     train(config, encoder, sets, valid, decoder, _texts(args.valid_text), Path(args.out), options, batches, args.device, sampling)
@@ -189,6 +190,7 @@ def main() -> None:
     p.add_argument("--target-length", type=int, default=32)
     p.add_argument("--drop-above", type=float, help="drop pairs whose sides have a ROUGE-L F1 above this")
     p.add_argument("--max-rows", type=int)
+    p.add_argument("--exclude-sources", help="comma-separated values of the rows' `source` field to leave out")
     p.set_defaults(run=prepare_command)
 
     p = commands.add_parser("statistics", help="mean and std of the latents")
@@ -248,6 +250,7 @@ def main() -> None:
     p.add_argument("--slack", type=int, default=4)
     p.add_argument("--source-dropout", type=float, default=0.1)
     p.add_argument("--token-dropout", type=float, default=0.1)
+    p.add_argument("--crops", default="", help="source lengths to draw from a batch at a time, for long sources")
     p.add_argument("--widths", default="16,24,32,48", help="source widths that batches are padded to")
     p.add_argument("--device", default="cpu")
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)

@@ -26,6 +26,7 @@ class BatchOptions:
     slack: int = 4  # random extra room asked for, so that the canvas does not tell the length
     source_dropout: float = 0.1  # rows trained on the null condition, for guidance
     token_dropout: float = 0.1  # source positions hidden from cross-attention, against copying
+    crops: tuple[int, ...] = ()  # source lengths to draw from, one a batch: long sources cost less, and lengths vary
     widths: tuple[int, ...] = (16, 24, 32, 48)  # source widths: few shapes for a compiled graph
 
 
@@ -97,6 +98,8 @@ class BatchStream:
         src = trg if autoencode else ("src" if trg == "trg" else "trg")
         rows = torch.from_numpy(members).to(pairs.device)
         longest = int(pairs.lengths[src][members].max())
+        if o.crops and not autoencode:
+            longest = min(longest, int(self.rng.choice(o.crops)))
         width = next((w for w in self.widths if w >= longest), self.widths[-1])
         target_ids, target = pairs.gather(trg, rows, canvas)
         source_ids, source = pairs.gather(src, rows, width)

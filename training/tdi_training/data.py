@@ -13,8 +13,9 @@ from tqdm import tqdm
 SIDES = ("src", "trg")
 
 
-def read_pairs(path: Path) -> list[tuple[str, str]]:
-    """Rows of {src, trg} or {document, summary} from a .jsonl or .jsonl.gz file. ValueError names a bad line."""
+def read_pairs(path: Path, exclude: frozenset[str] = frozenset()) -> list[tuple[str, str]]:
+    """Rows of {src, trg} or {document, summary} from a .jsonl or .jsonl.gz file. Rows whose `source` field is in
+    `exclude` are left out. ValueError names a bad line."""
     opener = gzip.open if path.suffix == ".gz" else open
     rows: list[tuple[str, str]] = []
     with opener(path, "rb") as raw:
@@ -22,6 +23,8 @@ def read_pairs(path: Path) -> list[tuple[str, str]]:
             if not line.strip():
                 continue
             item = json.loads(line)
+            if item.get("source") in exclude:
+                continue
             src = item.get("src", item.get("document"))
             trg = item.get("trg", item.get("summary"))
             if not isinstance(src, str) or not isinstance(trg, str):
@@ -39,7 +42,7 @@ def _pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
 
 def prepare(
     inputs: list[Path], out: Path, tokenizer, source_length: int, target_length: int, drop_above: float | None,
-    max_rows: int | None = None,
+    max_rows: int | None = None, exclude: frozenset[str] = frozenset(),
 ) -> dict:
     """Tokenise, cut, filter and pack. Lengths count the two special tokens ([CLS], [SEP] or their like).
 
@@ -55,10 +58,10 @@ def prepare(
         from rouge_score import rouge_scorer
 
         scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
-    rows = [pair for path in inputs for pair in read_pairs(path)]
+    rows = [pair for path in inputs for pair in read_pairs(path, exclude)]
     if max_rows:
         rows = rows[:max_rows]
-    report: dict = {"inputs": [p.name for p in inputs], "rows_read": len(rows), "source_length": source_length,
+    report: dict = {"inputs": [p.name for p in inputs], "excluded_sources": sorted(exclude), "rows_read": len(rows), "source_length": source_length,
                     "target_length": target_length, "sources_cut": 0, "tokens_cut": 0, "dropped_long_target": 0,
                     "dropped_near_copy": 0, "dropped_empty": 0}
     packed: dict[str, list[list[int]]] = {side: [] for side in SIDES}

@@ -19,6 +19,7 @@ from .data import PackedPairs
 from .denoiser import Denoiser, step_flops
 from .encoder import FrozenEncoder
 from .metrics import scores
+from .optim import build_optimisers, set_rates
 from .sample import generate_rows
 from .schedule import NoiseSchedule, loss_weight, sample_times
 
@@ -44,18 +45,6 @@ class TrainOptions:
     checkpoint_minutes: float = 5.0
     validate_minutes: float = 12.0
     validate_rows: int = 256
-
-
-def build_optimisers(model: Denoiser, o: TrainOptions) -> list[torch.optim.Optimizer]:
-    """AdamW on everything, or Muon on the blocks' matrices and AdamW on the rest."""
-    if o.optimiser == "adamw":
-        return [torch.optim.AdamW(model.parameters(), lr=o.lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=o.weight_decay,
-                                  foreach=True)]
-    matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and n.startswith("blocks.")]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
-    return [torch.optim.Muon(matrices, lr=o.muon_lr, weight_decay=o.weight_decay, adjust_lr_fn="original"),
-            torch.optim.AdamW(rest, lr=o.lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=o.weight_decay)]
 
 
 def held_out_batches(valid: ResidentPairs, config: ModelConfig, null_ids: list[int], batch: int = 128, count: int = 4):
@@ -124,7 +113,7 @@ def train(config: ModelConfig, encoder: FrozenEncoder, sets: list[tuple[PackedPa
     elif o.init != "random":
         model.load_state_dict(load_denoiser(Path(o.init)).state_dict())
     ema = copy.deepcopy(model).eval()
-    optimisers = build_optimisers(model, o)
+    optimisers = build_optimisers(model, o.optimiser, o.lr, o.muon_lr, o.weight_decay)
     base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
     out.mkdir(parents=True, exist_ok=True)
     step, examples, elapsed, best = 0, 0, 0.0, -1.0
@@ -168,9 +157,7 @@ def train(config: ModelConfig, encoder: FrozenEncoder, sets: list[tuple[PackedPa
         if progress >= 1.0:
             break
         scale = min(1.0, (step + 1) / o.warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
-        for opt, rates in zip(optimisers, base):
-            for group, rate in zip(opt.param_groups, rates):
-                group["lr"] = rate * scale
+        set_rates(optimisers, base, scale)
         batch = stream.draw(autoencode=o.autoencode > 0 and rng.random() > progress / o.autoencode)
         x0 = batch.target
         t = sample_times(len(x0), schedule, o.times, device=dev)

@@ -15,6 +15,7 @@ from .config import ModelConfig
 from .data import PackedPairs
 from .decoder import Decoder
 from .encoder import FrozenEncoder
+from .optim import build_optimisers, set_rates
 from .schedule import NoiseSchedule
 
 TAN9 = NoiseSchedule("tan", 9.0)
@@ -92,8 +93,9 @@ def reconstruction_report(encoder: FrozenEncoder, decoder: Decoder, data: Packed
 
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
                   batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.35,
-                  seed: int = 0, minutes: float | None = None, init: Path | None = None) -> Decoder:
-    """AdamW with a cosine decay. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
+                  seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
+                  muon_lr: float = 0.02) -> Decoder:
+    """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
     most of the cost, and an unbiased third of the positions gives the same gradient in expectation."""
     torch.manual_seed(seed)
     decoder = Decoder(config, len(encoder.tokenizer), encoder.word_embeddings if tied else None)
@@ -101,7 +103,8 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
         decoder.load_state_dict(load_decoder(init, encoder).state_dict())
     elif config.hidden == encoder.hidden and encoder.truncated:
         decoder.init_from_encoder(config.encoder, 3)
-    optimiser = torch.optim.AdamW(decoder.parameters(), lr=lr, betas=(0.9, 0.98), weight_decay=0.01)
+    optimisers = build_optimisers(decoder, optimiser, lr, muon_lr)
+    base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
     batches = PairBatches(encoder, sets, config, batch, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
     log = (out / "decoder.log.jsonl").open("a")
@@ -111,8 +114,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
     step = 0
     while done < 1.0:
         done = max(step / steps, (time.time() - begun) / 60 / minutes if minutes else 0.0)
-        for group in optimiser.param_groups:
-            group["lr"] = lr * min(1.0, (step + 1) / 50) * max(0.02, 0.5 * (1 + np.cos(np.pi * min(1.0, done))))
+        set_rates(optimisers, base, min(1.0, (step + 1) / 50) * max(0.02, 0.5 * (1 + np.cos(np.pi * min(1.0, done)))))
         ids, z, source, mask = batches.draw()
         alpha = corruption_alpha(len(ids))[:, None, None]
         x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
@@ -122,10 +124,12 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
             pick = torch.rand(ids.shape) < positions
             logits = decoder.logits(states[pick])
         loss = F.cross_entropy(logits.float(), ids[pick])
-        optimiser.zero_grad(set_to_none=True)
+        for opt in optimisers:
+            opt.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        optimiser.step()
+        for opt in optimisers:
+            opt.step()
         step += 1
         bar.update()
         if step % 50 == 0:

@@ -1,0 +1,59 @@
+import type * as ort from "onnxruntime-node";
+import { floats, floatsOf, integers, openSession } from "../model/session.js";
+
+/** A masked position's additive attention bias. */
+export const MASKED = -1e9;
+
+/** What the denoiser and the decoder attend to, for one source padded to `width` positions. */
+export interface Condition {
+  width: number;
+  /** [width, hidden] normalised latents. */
+  states: Float32Array;
+  /** [layers, heads, width, hidden/heads] of every cross-attention, made once a source. */
+  keys: Float32Array;
+  values: Float32Array;
+  /** [width] additive: 0 attend, MASKED not. */
+  bias: Float32Array;
+}
+
+export interface ConditionShape {
+  hidden: number;
+  layers: number;
+  heads: number;
+  pad: number;
+}
+
+/** Source text ids -> encoder states and cross-attention keys and values. */
+export class Conditioner {
+  private constructor(
+    private readonly encoder: ort.InferenceSession,
+    private readonly projection: ort.InferenceSession,
+    private readonly shape: ConditionShape,
+  ) {}
+
+  static async load(paths: { encoder: string; condition: string }, shape: ConditionShape, threads: number): Promise<Conditioner> {
+    return new Conditioner(await openSession(paths.encoder, threads), await openSession(paths.condition, threads), shape);
+  }
+
+  /** One condition per source; all are padded to `width`, which must hold the longest. */
+  async encode(sources: readonly number[][], width: number): Promise<Condition[]> {
+    const rows = sources.length;
+    const { hidden, layers, heads, pad } = this.shape;
+    const ids = sources.flatMap((source) => Array.from({ length: width }, (_, i) => source[i] ?? pad));
+    const mask = Float32Array.from(ids, (id) => (id === pad ? 0 : 1));
+    const { states } = await this.encoder.run({ ids: integers(ids, rows, width), mask: floats(mask, rows, width) });
+    const projected = await this.projection.run({ states: states! });
+    const all = states!.data as Float32Array;
+    const keys = floatsOf(projected, "keys");
+    const values = floatsOf(projected, "values");
+    const size = width * hidden;
+    const deep = layers * heads * width * (hidden / heads);
+    return sources.map((_, row) => ({
+      width,
+      states: all.slice(row * size, (row + 1) * size),
+      keys: keys.slice(row * deep, (row + 1) * deep),
+      values: values.slice(row * deep, (row + 1) * deep),
+      bias: mask.slice(row * width, (row + 1) * width).map((m) => (m === 1 ? 0 : MASKED)),
+    }));
+  }
+}

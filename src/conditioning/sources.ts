@@ -1,0 +1,56 @@
+import type { FieldFault, GenerateRequest, Warning } from "../engine/contract.js";
+import { TdiError } from "../errors.js";
+import type { BundleCard } from "../model/bundle.js";
+import { canvasFor, widthFor } from "../model/lengths.js";
+import type { Tokenizer } from "./tokenizer.js";
+
+/** A text of a request, tokenised, cut where that was asked for, and given its shapes. */
+export interface Source {
+  text: string;
+  ids: number[];
+  truncated: number;
+  width: number;
+  canvas: number;
+  warnings: Warning[];
+}
+
+/** Above this share of tokens that the model cannot read, there is nothing to work from. */
+const UNREADABLE_SHARE = 0.5;
+
+/** Reads every text of a request; a TdiError names each text at fault, by its place in the request. */
+export function readSources(tokenizer: Tokenizer, card: BundleCard, request: GenerateRequest): Source[] {
+  const { source_tokens: limit, canvases } = card.limits;
+  const tooLong: FieldFault[] = [];
+  const unreadable: FieldFault[] = [];
+  const tooShort: FieldFault[] = [];
+  const sources = request.texts.map((text, i): Source => {
+    const field = `text[${i}]`;
+    const encoded = tokenizer.encode(text);
+    const warnings: Warning[] = [];
+    let { ids } = encoded;
+    const truncated = Math.max(0, ids.length - limit);
+    if (encoded.unreadable >= UNREADABLE_SHARE) {
+      unreadable.push({ field, message: `${percent(encoded.unreadable)} of its tokens are unknown to the model, which reads ${card.language}` });
+    } else if (encoded.unreadable > 0) {
+      warnings.push({ code: "unknown_tokens", message: `${percent(encoded.unreadable)} of the text's tokens are unknown to the model and were not read` });
+    }
+    if (truncated > 0 && request.options.truncation === "error") {
+      tooLong.push({ field, message: `${ids.length} tokens, ${truncated} over the limit of ${limit}` });
+    } else if (truncated > 0) {
+      ids = [...ids.slice(0, limit - 1), card.tokens.sep];
+      warnings.push({ code: "truncated", message: `the last ${truncated} tokens of the text were not read` });
+    }
+    const chosen = canvasFor(request.task, ids.length, canvases, card.canvas_rule);
+    if (chosen === undefined) tooShort.push({ field, message: `${ids.length} tokens; a summary needs a text of at least ${Math.min(...canvases)}` });
+    const canvas = request.options.canvas === "auto" ? (chosen ?? 0) : request.options.canvas;
+    return { text, ids, truncated, width: widthFor(ids.length, limit), canvas, warnings };
+  });
+  if (tooLong.length > 0) throw new TdiError("text_too_long", `A text may have ${limit} tokens; ${tooLong[0]!.field} has more.`, tooLong);
+  if (unreadable.length > 0) throw new TdiError("text_unreadable", "Most of the text is unknown to the model.", unreadable);
+  if (tooShort.length > 0) throw new TdiError("text_too_short", "The text is too short to be summarised.", tooShort);
+  return sources;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
+}

@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readFile, readdir, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve, sep } from "node:path";
+import { z } from "zod";
+import { SOLVERS, TASKS } from "../engine/contract.js";
+
+const FORMAT = 1;
+
+const fileEntry = z.object({ path: z.string().min(1), bytes: z.number().int().positive(), sha256: z.string().regex(/^[0-9a-f]{64}$/) });
+const grid = z.discriminatedUnion("name", [
+  z.object({ name: z.literal("linear") }),
+  z.object({ name: z.literal("logsnr"), log_snr_min: z.number(), log_snr_max: z.number() }),
+]);
+
+/** bundle.json: all that the server must know of a model, and a checksum of each file it will run. */
+const bundleSchema = z.object({
+  format: z.literal(FORMAT),
+  task: z.enum(TASKS),
+  name: z.string().min(1),
+  revision: z.string(),
+  language: z.string(),
+  licence: z.string(),
+  precision: z.string(),
+  providers: z.array(z.string()),
+  model: z.object({ hidden: z.number().int().positive(), layers: z.number().int().positive(), heads: z.number().int().positive(), precondition: z.boolean() }),
+  schedule: z.object({ name: z.enum(["tan", "sqrt", "cosine"]), d: z.number() }),
+  defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0) }),
+  limits: z.object({
+    source_tokens: z.number().int().positive(),
+    canvases: z.array(z.number().int().positive()).min(1),
+    max_steps: z.number().int().positive(),
+    max_guidance: z.number().min(0),
+  }),
+  canvas_rule: z.object({ ratio: z.number().min(0), extra: z.number().int() }),
+  tokens: z.object({ pad: z.number().int(), cls: z.number().int(), sep: z.number().int(), unk: z.number().int(), special: z.array(z.number().int()) }),
+  files: z.object({
+    encoder: fileEntry,
+    condition: fileEntry,
+    denoiser: fileEntry,
+    decoder: fileEntry,
+    tokenizer: fileEntry,
+    embeddings: fileEntry.optional(),
+    lexicon: fileEntry.optional(),
+  }),
+  provenance: z.record(z.string(), z.unknown()),
+  scores: z.record(z.string(), z.unknown()),
+});
+
+export type BundleCard = z.infer<typeof bundleSchema>;
+export type FileRole = keyof BundleCard["files"];
+
+/** A bundle whose files are all there, whole and unaltered. */
+export interface Bundle {
+  card: BundleCard;
+  /** Absolute path of each file. */
+  paths: Partial<Record<FileRole, string>>;
+}
+
+/** A bundle that cannot be served; the message names the bundle, the file and what is wrong with it. */
+export class BundleError extends Error {}
+
+/**
+ * A file's place: in the bundle's own folder, or in one beside it that bundles share ("../shared/name"). Anything else
+ * would let a card read files that are no part of the models folder.
+ */
+function locate(folder: string, path: string): string {
+  const full = resolve(folder, path);
+  const root = dirname(resolve(folder));
+  const parent = dirname(full);
+  if (dirname(parent) !== root || !full.startsWith(root + sep)) throw new BundleError(`bundle ${basename(folder)}: file "${path}" lies outside the models folder`);
+  return full;
+}
+
+async function sha256(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
+}
+
+async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: Map<string, Promise<string>>): Promise<string> {
+  const path = locate(folder, entry.path);
+  const name = `bundle ${basename(folder)}: file "${entry.path}"`;
+  const found = await stat(path).catch(() => undefined);
+  if (!found?.isFile()) throw new BundleError(`${name} is missing`);
+  if (found.size !== entry.bytes) throw new BundleError(`${name} is truncated or altered: ${found.size} bytes, its card says ${entry.bytes}`);
+  let digest = known.get(path);
+  if (digest === undefined) known.set(path, (digest = sha256(path)));
+  if ((await digest) !== entry.sha256) throw new BundleError(`${name} is altered: its sha256 is not the one in its card`);
+  return path;
+}
+
+/** Reads and verifies one bundle folder. `known` spares hashing a shared file twice. BundleError when it is not fit to run. */
+export async function readBundle(folder: string, known = new Map<string, Promise<string>>()): Promise<Bundle> {
+  const name = `bundle ${basename(folder)}`;
+  const text = await readFile(join(folder, "bundle.json"), "utf8").catch(() => {
+    throw new BundleError(`${name}: file "bundle.json" is missing`);
+  });
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new BundleError(`${name}: file "bundle.json" is not JSON`);
+  }
+  const parsed = bundleSchema.safeParse(json);
+  if (!parsed.success) {
+    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`).join("; ");
+    throw new BundleError(`${name}: file "bundle.json" does not fit format ${FORMAT}: ${faults}`);
+  }
+  const roles = Object.entries(parsed.data.files) as [FileRole, z.infer<typeof fileEntry>][];
+  const located = await Promise.all(roles.map(async ([role, entry]) => [role, await verify(folder, entry, known)] as const));
+  return { card: parsed.data, paths: Object.fromEntries(located) };
+}
+
+/** Every bundle of a models folder, verified. BundleError when there is none, or two for one task. */
+export async function readBundles(modelsDir: string): Promise<Bundle[]> {
+  const entries = await readdir(modelsDir, { withFileTypes: true }).catch(() => {
+    throw new BundleError(`the models folder is missing or cannot be read`);
+  });
+  const folders: string[] = [];
+  for (const entry of entries.sort((a, b) => a.name.localeCompare(b.name))) {
+    const folder = join(modelsDir, entry.name);
+    if ((await stat(join(folder, "bundle.json")).catch(() => undefined))?.isFile()) folders.push(folder);
+  }
+  if (folders.length === 0) throw new BundleError("the models folder holds no bundle (a folder with a bundle.json)");
+  const known = new Map<string, Promise<string>>();
+  const bundles = await Promise.all(folders.map((folder) => readBundle(folder, known)));
+  for (const task of TASKS) {
+    const rivals = bundles.filter((bundle) => bundle.card.task === task);
+    if (rivals.length > 1) throw new BundleError(`two bundles serve ${task}: ${rivals.map((b) => b.card.name).join(", ")}`);
+  }
+  return bundles;
+}
