@@ -8,7 +8,7 @@
 #   docker build -t tdi:cuda --build-arg ACCELERATOR=cuda .
 #   docker run --rm --gpus all -p 8080:8080 tdi:cuda
 # The CUDA libraries of ONNX Runtime are not in the npm registry: only with this argument the install script of
-# onnxruntime-node runs, and it needs to reach api.nuget.org. CUDA and cuDNN themselves come with the base image.
+# onnxruntime-node runs, and it needs to reach NuGet. CUDA and cuDNN themselves come with the base image.
 # Which provider really computes, GET /info tells.
 
 ARG ACCELERATOR=cpu

@@ -76,12 +76,24 @@ def encode_command(args):
 
 
 def train_decoder_command(args):
+    from .train import load_denoiser
     from .train_decoder import train_decoder
 
     config = _config(args)
     train_decoder(config, _encoder(args, config), _weighted_sets(args.data), [d for d, _ in _weighted_sets(args.valid)],
                   Path(args.out), args.steps, args.batch, args.lr, not args.untied, minutes=args.minutes, seed=args.seed,
-                  init=Path(args.init) if args.init else None)
+                  init=Path(args.init) if args.init else None, optimiser=args.optimiser, muon_lr=args.muon_lr,
+                  denoiser=load_denoiser(Path(args.denoiser)) if args.denoiser else None)
+
+
+def report_decoder_command(args):
+    from .train_decoder import load_decoder, reconstruction_report
+
+    encoder = _encoder(args, _config(args))
+    decoder = load_decoder(Path(args.decoder), encoder)
+    alphas = tuple(float(a) for a in args.alphas.split(","))
+    print(json.dumps({d.folder.name: reconstruction_report(encoder, decoder, d, args.rows, alphas)
+                      for d, _ in _weighted_sets(args.data)}, indent=1))
 
 
 def train_command(args):
@@ -216,8 +228,19 @@ def main() -> None:
     p.add_argument("--lr", type=float, default=6e-4)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--init", help="decoder file to start from")
+    p.add_argument("--optimiser", choices=("adamw", "muon"), default="muon")
+    p.add_argument("--muon-lr", type=float, default=0.02)
+    p.add_argument("--denoiser", help="denoiser checkpoint: half of the batches then hold its own predictions")
     p.add_argument("--untied", action="store_true", help="a vocabulary map of its own, as in the paper")
     p.set_defaults(run=train_decoder_command)
+
+    p = commands.add_parser("report-decoder", help="token reconstruction at several noise levels, with and without the source")
+    _model_arguments(p)
+    p.add_argument("data", nargs="+", help="prepared validation folders")
+    p.add_argument("--decoder", required=True)
+    p.add_argument("--rows", type=int, default=2048)
+    p.add_argument("--alphas", default="1,0.67,0.33,0.18", help="signal levels alpha; 1 = clean latents")
+    p.set_defaults(run=report_decoder_command)
 
     p = commands.add_parser("train", help="train the denoiser; the same command again resumes it")
     _model_arguments(p)
@@ -301,6 +324,7 @@ def main() -> None:
     p.add_argument("--task", choices=("paraphrase", "summarize"), required=True)
     p.add_argument("--out", required=True, help="bundle folder")
     p.add_argument("--shared", help="folder beside it for what several bundles use (encoder, tokenizer, lexicon)")
+    p.add_argument("--replace-shared", action="store_true", help="overwrite shared files; then export every bundle again")
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
     p.add_argument("--precision", choices=("fp32", "int8"), default="int8")
     p.set_defaults(run=export_command)

@@ -98,9 +98,16 @@ def _describe(root: Path, path: Path) -> dict:
     return {"path": relative, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
 
 
+def _write(path: Path, data: bytes, replace: bool) -> None:
+    """A file that bundles share is written once: another bundle's card already holds its checksum."""
+    if not replace and path.exists() and path.read_bytes() != data:
+        raise SystemExit(f"{path.name} in the shared folder differs; give --replace-shared and export every bundle again")
+    path.write_bytes(data)
+
+
 def export_bundle(args) -> None:
-    """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon) are written once, beside the bundle,
-    and verified to be the same when a second task is exported against them."""
+    """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon) go to a folder beside the bundle and
+    must come out the same when a second task is exported against them."""
     out = Path(args.out)
     shared = Path(args.shared) if args.shared else out
     out.mkdir(parents=True, exist_ok=True)
@@ -115,7 +122,7 @@ def export_bundle(args) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         fp32 = export_graphs(encoder, denoiser, decoder, Path(scratch))
         final: dict[str, Path] = {}
-        (shared / TABLE_FILE).write_bytes(rows.tobytes() + scales.tobytes())
+        _write(shared / TABLE_FILE, rows.tobytes() + scales.tobytes(), args.replace_shared)
         for name, path in fp32.items():
             model = onnx.load(str(path))
             if args.precision == "int8":
@@ -124,7 +131,7 @@ def export_bundle(args) -> None:
                 quantise_matmuls(model)
             strip_metadata(model)
             final[name] = (shared if name in SHARED_ROLES else out) / f"{name}.onnx"
-            onnx.save(model, str(final[name]))
+            _write(final[name], model.SerializeToString(deterministic=True), args.replace_shared or final[name].parent == out)
         report = parity(encoder, denoiser, decoder, fp32, final, PARITY_TEXTS)
     print(json.dumps(report, indent=1))
     shutil.copyfile(Path(resolve_encoder(c.encoder)) / "tokenizer.json", shared / "tokenizer.json")

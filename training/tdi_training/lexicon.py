@@ -98,7 +98,7 @@ def _count_pairs(streams: list[tuple[np.ndarray, float]], size: int, keep: np.nd
 
 
 def build_lexicon(
-    inputs: list[Path], out: Path, max_rows: int = 110000, min_count: int = 12, min_share: float = 0.6,
+    inputs: list[Path], out: Path, max_rows: int = 110000, min_count: int = 10, min_share: float = 0.6,
     min_pair_gain: float = 20, max_lower: int = 3000, weights: list[float] | None = None,
 ) -> dict:
     """Count `inputs` (read_pairs files, `max_rows` each, spread evenly) and write the lexicon `out`; its report.

@@ -64,13 +64,13 @@ def read_batch(encoder: FrozenEncoder, data: PackedPairs, rows, src: str, trg: s
 
 
 @torch.no_grad()
-def reconstruction_report(encoder: FrozenEncoder, decoder: Decoder, data: PackedPairs, rows: int = 512) -> dict:
+def reconstruction_report(encoder: FrozenEncoder, decoder: Decoder, data: PackedPairs, rows: int = 256, alphas=(1.0, 0.67, 0.33)) -> dict:
     """Share of non-special, non-padding tokens read right, and of whole sentences, with and without the source."""
     decoder.eval()
     cached = data.load_encodings()
     generator = torch.Generator().manual_seed(0)
     report: dict = {}
-    for alpha in (1.0, 0.9, 0.67, 0.33, 0.18):
+    for alpha in alphas:
         for zeroed in (False, True):
             right = total = exact = count = 0
             for start in range(0, min(rows, len(data)), 128):
@@ -91,12 +91,25 @@ def reconstruction_report(encoder: FrozenEncoder, decoder: Decoder, data: Packed
     return report
 
 
+@torch.no_grad()
+def one_step(denoiser, z, source, mask) -> torch.Tensor:
+    """The denoiser's x0 from z noised to log-SNR ~ U[-4, 1] a row, without self-condition."""
+    schedule = NoiseSchedule(denoiser.config.schedule, denoiser.config.schedule_d)
+    t = schedule.time_of_log_snr(torch.rand(len(z)) * 5.0 - 4.0)
+    alpha = schedule.alpha(t)[:, None, None]
+    x = alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z)
+    with torch.autocast("cpu", torch.bfloat16):
+        return denoiser(x, t, source, mask, torch.zeros_like(x)).float()
+
+
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
                   batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.35,
                   seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
-                  muon_lr: float = 0.02) -> Decoder:
+                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5) -> Decoder:
     """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
-    most of the cost, and an unbiased third of the positions gives the same gradient in expectation."""
+    most of the cost, and an unbiased third of the positions gives the same gradient in expectation. With a `denoiser`,
+    a share of the batches holds its own one-step predictions at log-SNR in [-4, 1] in place of Cor(z): what the
+    decoder will really be given."""
     torch.manual_seed(seed)
     decoder = Decoder(config, len(encoder.tokenizer), encoder.word_embeddings if tied else None)
     if init:
@@ -116,8 +129,11 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
         done = max(step / steps, (time.time() - begun) / 60 / minutes if minutes else 0.0)
         set_rates(optimisers, base, min(1.0, (step + 1) / 50) * max(0.02, 0.5 * (1 + np.cos(np.pi * min(1.0, done)))))
         ids, z, source, mask = batches.draw()
-        alpha = corruption_alpha(len(ids))[:, None, None]
-        x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
+        if denoiser is not None and torch.rand(()) < own_share and ids.shape[1] <= config.max_canvas:
+            x = encoder.denormalise(one_step(denoiser, z, source, mask))
+        else:
+            alpha = corruption_alpha(len(ids))[:, None, None]
+            x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
         source = encoder.denormalise(source) * (torch.rand(len(ids)) >= zero_source).float()[:, None, None]
         with torch.autocast("cpu", torch.bfloat16):
             states = decoder.states(x, source, mask)
