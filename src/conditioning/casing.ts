@@ -6,7 +6,7 @@ import { isPlainCapital, isShouted, type SourceText } from "./source.js";
 const LETTER = /^\p{L}$/u;
 const LOWER_INITIALS = new Set(["a m", "p m", "e g", "i e"]);
 
-/** A letter followed by a full stop and a further word: an initial ("j. smith", "u.s."), unless it is "a.m." or its like. */
+/** A letter followed by a full stop and a further word: an initial ("j. smith", "u.s."), but not that of "a.m." */
 function isInitial(keys: readonly string[], i: number): boolean {
   const [key = "", next = ""] = [keys[i], keys[i + 2]];
   if (!LETTER.test(key) || keys[i + 1] !== ".") return false;
@@ -31,7 +31,7 @@ export function capitalise(word: string): string {
   return word === "" ? "" : first.toUpperCase() + word.slice(first.length);
 }
 
-/** The surface form of atom `i` in mid-sentence: the source's where it is a witness, else the lexicon's, else lower case. */
+/** Atom `i` as written in mid-sentence: as in the source where that is a witness, else the lexicon, else lower case. */
 export function caseAtom(keys: readonly string[], i: number, source: SourceText, lexicon: Lexicon): string {
   const key = keys[i] ?? "";
   if (isNumber(key)) return key;

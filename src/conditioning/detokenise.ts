@@ -8,7 +8,7 @@ const CLOSING = new Set([...".,?!;:)]}%…»”"]);
 const OPENING = new Set([..."([{$£€#@«“‘¿¡"]);
 const JOINING = new Set([..."-/\\^_~‐‑"]);
 const STOPS = new Set([...".?!"]);
-const CONTRACTED = new Set(["s", "t", "re", "ve", "ll", "d", "m", "em", "clock", "all"]);
+const CONTRACTED = new Set(["s", "t", "re", "ve", "ll", "d", "m", "em"]);
 const ELIDED = new Set(["o", "d", "l", "y"]);
 const CLAUSE_OPENERS = new Set(
   "the this that these but who which it he she they we although because including when while".split(" "),
@@ -34,7 +34,7 @@ function insideInitials(atoms: readonly string[], i: number): boolean {
   return atoms[i - 1] === "." && letter(i - 2) && letter(i) && (atoms[i + 1] === "." || atoms[i - 3] === ".");
 }
 
-/** True when the hyphen at `i` stands for a dash: a clause follows it, and it is no link of a chain like "up-to-the-minute". */
+/** True when the hyphen at `i` stands for a dash: a clause follows it, unlike in "up-to-the-minute". */
 function isDash(atoms: readonly string[], i: number): boolean {
   return atoms[i] === "-" && CLAUSE_OPENERS.has(atoms[i + 1] ?? "") && atoms[i + 2] !== "-" && atoms[i - 2] !== "-";
 }

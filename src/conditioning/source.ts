@@ -84,7 +84,8 @@ export class SourceText {
   /** How atom `i` is written in the source, if it occurs there. */
   form(keys: readonly string[], i: number): SourceForm | undefined {
     const key = keys[i] ?? "";
-    const context = this.contexts.best(`${keys[i - 1] ?? ""} ${key}`) ?? this.contexts.best(`${key} ${keys[i + 1] ?? ""} `);
+    const [before, after] = [`${keys[i - 1] ?? ""} ${key}`, `${key} ${keys[i + 1] ?? ""} `];
+    const context = this.contexts.best(before) ?? this.contexts.best(after);
     if (context !== undefined) return { surface: context, evidence: "context" };
     const word = this.words.best(key);
     if (word !== undefined) return { surface: word, evidence: "word" };

@@ -37,7 +37,8 @@ describe("detokenise", () => {
   }
 
   test("joins pieces and leaves special tokens out", () => {
-    assert.deepEqual(detokenise(["[CLS]", "para", "##ph", "##rase", "[UNK]", "me", ".", "[SEP]", "[PAD]"]), ["paraphrase", "me."]);
+    const pieces = ["[CLS]", "para", "##ph", "##rase", "[UNK]", "me", ".", "[SEP]", "[PAD]"];
+    assert.deepEqual(detokenise(pieces), ["paraphrase", "me."]);
     assert.deepEqual(detokenise(["##s", "##t"]), ["st"]);
     assert.deepEqual(detokenise([]), []);
   });
@@ -47,7 +48,8 @@ describe("restore", () => {
   const from = (output: string, source: string) => restore(tokens(output), source, lexicon);
 
   test("takes casing and accents from the source", () => {
-    assert.equal(from("why do people like zoe and mcgregor ?", "Do you like Zoë or McGregor?"), "Why do people like Zoë and McGregor?");
+    const source = "Do you like Zoë or McGregor?";
+    assert.equal(from("why do people like zoe and mcgregor ?", source), "Why do people like Zoë and McGregor?");
   });
   test("takes inner punctuation and spacing from the source", () => {
     const source = "Is ASP.NET open 24/7 for 25,000 users of .NET in the U.S.?";
@@ -69,7 +71,8 @@ describe("restore", () => {
     assert.equal(from("is ngozi here ?", "IS NGOZI IN THE BANK"), "Is ngozi here?");
   });
   test("lowers ordinary words of a headline", () => {
-    assert.equal(from("will donald visit zermatt bank ?", "How Will Donald Reach Zermatt Bank"), "Will Donald visit Zermatt bank?");
+    const source = "How Will Donald Reach Zermatt Bank";
+    assert.equal(from("will donald visit zermatt bank ?", source), "Will Donald visit Zermatt bank?");
   });
   test("uses neighbours for ambiguous words", () => {
     assert.equal(from("in may the us may be in new york", ""), "In May the US may be in New York");
@@ -105,8 +108,8 @@ describe("hostile input", () => {
     test(`${name}: linear time, no exception, as source and as output`, () => {
       // Processor time, since other work may share the machine; what is not linear takes minutes here.
       const start = process.cpuUsage();
-      const out = [restore(["is", "it", "?"], text, lexicon), restore(text.split(/(?<=\W)/).slice(0, 50_000), text, lexicon)];
-      assert.equal(out[0], "Is it?");
+      assert.equal(restore(["is", "it", "?"], text, lexicon), "Is it?");
+      restore(text.split(/(?<=\W)/).slice(0, 50_000), text, lexicon);
       assert.ok(process.cpuUsage(start).user < 5e6, `${process.cpuUsage(start).user / 1000} ms`);
     });
   }

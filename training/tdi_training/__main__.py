@@ -260,6 +260,7 @@ def main() -> None:
     p.add_argument("--times", choices=("uniform", "logsnr", "mixed"))
     p.add_argument("--weight", choices=("none", "v"))
     p.add_argument("--autoencode", type=float)
+    p.add_argument("--autoencode-floor", type=float)
     p.add_argument("--init", help="encoder, random, or a checkpoint to start from")
     p.add_argument("--seed", type=int)
     p.add_argument("--checkpoint-minutes", type=float)

@@ -66,11 +66,16 @@ class FrozenEncoder(nn.Module):
     def word_embeddings(self) -> torch.Tensor:
         return self.model.get_input_embeddings().weight
 
-    def hidden_states(self, ids: torch.Tensor) -> torch.Tensor:
+    @property
+    def vocabulary(self) -> int:
+        """Rows of the embedding table, which some models pad beyond their tokenizer."""
+        return self.word_embeddings.shape[0]
+
+    def hidden_states(self, ids: torch.Tensor, mask: torch.Tensor | None = None) -> torch.Tensor:
         """[B, L] ids -> [B, L, H] raw hidden states; padding is masked."""
         if self.layer == -2:
             return self.word_embeddings[ids]
-        mask = (ids != self.pad_id).long()
+        mask = (ids != self.pad_id).long() if mask is None else mask
         if self.truncated:
             return self.model(input_ids=ids, attention_mask=mask).last_hidden_state
         out = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=True)

@@ -29,7 +29,7 @@ class EncoderGraph(nn.Module):
         self.register_buffer("scale", 1.0 / encoder.std)
 
     def forward(self, ids, mask):
-        h = self.encoder.model(input_ids=ids, attention_mask=mask).last_hidden_state
+        h = self.encoder.hidden_states(ids, mask)
         z = (h - self.encoder.mean) * self.scale
         hit = (ids[..., None] == self.special_ids).to(z.dtype)  # [B, S, specials]
         return z * (1.0 - hit.sum(-1, keepdim=True)) + hit @ self.special_table

@@ -37,7 +37,8 @@ class TrainOptions:
     self_condition: float = 0.25  # share of batches with a first pass as self-condition
     times: str = "mixed"
     weight: str = "none"
-    autoencode: float = 0.12  # share of the run over which autoencoding batches fade out
+    autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, half hidden) fade out
+    autoencode_floor: float = 0.0  # share of batches that stay autoencoding to the end
     init: str = "encoder"  # encoder | random | a denoiser checkpoint to start from
     compile: bool = True
     hot_shapes: str = "16x16,24x16,16x24,24x24"  # canvas x source width worth compiling; the rare rest runs eagerly
@@ -45,6 +46,12 @@ class TrainOptions:
     checkpoint_minutes: float = 5.0
     validate_minutes: float = 12.0
     validate_rows: int = 256
+
+
+def autoencode_share(progress: float, o: TrainOptions) -> float:
+    """Probability of an autoencoding batch at a point of the run in [0, 1]: from 1 down to the floor."""
+    fading = 1.0 - progress / o.autoencode if o.autoencode > 0 else 0.0
+    return max(o.autoencode_floor, fading)
 
 
 def held_out_batches(valid: ResidentPairs, config: ModelConfig, null_ids: list[int], batch: int = 128, count: int = 4):
@@ -158,7 +165,7 @@ def train(config: ModelConfig, encoder: FrozenEncoder, sets: list[tuple[PackedPa
             break
         scale = min(1.0, (step + 1) / o.warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
         set_rates(optimisers, base, scale)
-        batch = stream.draw(autoencode=o.autoencode > 0 and rng.random() > progress / o.autoencode)
+        batch = stream.draw(autoencode=rng.random() < autoencode_share(progress, o))
         x0 = batch.target
         t = sample_times(len(x0), schedule, o.times, device=dev)
         alpha = schedule.alpha(t)

@@ -111,7 +111,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
     a share of the batches holds its own one-step predictions at log-SNR in [-4, 1] in place of Cor(z): what the
     decoder will really be given."""
     torch.manual_seed(seed)
-    decoder = Decoder(config, len(encoder.tokenizer), encoder.word_embeddings if tied else None)
+    decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings if tied else None)
     if init:
         decoder.load_state_dict(load_decoder(init, encoder).state_dict())
     elif config.hidden == encoder.hidden and encoder.truncated:
@@ -165,6 +165,6 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
 def load_decoder(path: Path, encoder: FrozenEncoder) -> Decoder:
     saved = torch.load(path, weights_only=True)
     config = ModelConfig.from_json(saved["config"])
-    decoder = Decoder(config, len(encoder.tokenizer), encoder.word_embeddings if saved["tied"] else None)
+    decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings if saved["tied"] else None)
     decoder.load_state_dict(saved["decoder"])
     return decoder.eval()
