@@ -178,7 +178,22 @@ def export_command(args):
 def lexicon_command(args):
     from .lexicon import build_lexicon
 
-    build_lexicon([Path(p) for p in args.inputs], Path(args.out))
+    files, weights = zip(*((Path(f), float(w or 1)) for f, _, w in (item.partition(":") for item in args.inputs)))
+    print(json.dumps(build_lexicon(list(files), Path(args.out), weights=list(weights)), indent=1))
+
+
+def card_command(args):
+    """Write measured scores (or any other part) into a bundle's card; the graphs and their checksums stay."""
+    path = Path(args.bundle) / "bundle.json"
+    card = json.loads(path.read_text())
+    for item in args.set:
+        key, _, file = item.partition("=")
+        target = card
+        *parents, last = key.split(".")
+        for name in parents:
+            target = target.setdefault(name, {})
+        target[last] = json.loads(Path(file).read_text()) if Path(file).exists() else json.loads(file)
+    path.write_text(json.dumps(card, indent=1) + "\n")
 
 
 def _model_arguments(p, stats=True):
@@ -313,8 +328,13 @@ def main() -> None:
     p.add_argument("file")
     p.set_defaults(run=score_command)
 
+    p = commands.add_parser("card", help="write scores or defaults into a bundle's card")
+    p.add_argument("bundle")
+    p.add_argument("--set", action="append", required=True, help="dotted.key=JSON or dotted.key=file.json")
+    p.set_defaults(run=card_command)
+
     p = commands.add_parser("lexicon", help="case and accent lexicon from training texts")
-    p.add_argument("inputs", nargs="+")
+    p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
     p.add_argument("--out", required=True)
     p.set_defaults(run=lexicon_command)
 

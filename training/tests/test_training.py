@@ -1,0 +1,108 @@
+"""python -m unittest discover -s tests (from training/). Fast; needs training/requirements.txt."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import tempfile
+import unittest
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime as ort
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from tdi_training.batches import BatchOptions, BatchStream, ResidentPairs
+from tdi_training.config import PRESETS
+from tdi_training.data import PackedPairs, prepare
+from tdi_training.denoiser import Denoiser
+from tdi_training.encoder import FrozenEncoder
+from tdi_training.quantise import quantise_matmuls
+from tdi_training.sample import SOLVERS, sample, solver_coefficients
+from tdi_training.schedule import NoiseSchedule, time_grid
+from tdi_training.train import TrainOptions, autoencode_share
+
+ROWS = [("How do I bake bread at home?", "What is a simple way to bake bread?"), ("Why is the sky blue?", "Why is the sky blue ?"),
+        ("What is love?", "word " * 60), ("long " * 80, "A short one?")]
+
+
+class Data(unittest.TestCase):
+    def test_prepare_reports_what_it_cuts_and_drops(self):
+        encoder = FrozenEncoder("all-MiniLM-L6-v2", 1)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.jsonl.gz"
+            with gzip.open(path, "wt") as out:
+                out.writelines(json.dumps({"src": s, "trg": t}) + "\n" for s, t in ROWS)
+            report = prepare([path], Path(folder) / "packed", encoder.tokenizer, 48, 32, 0.9)
+            self.assertEqual((report["rows_kept"], report["dropped_long_target"], report["dropped_near_copy"], report["sources_cut"]), (2, 1, 1, 1))
+            data = PackedPairs(Path(folder) / "packed")
+            self.assertEqual(data.tokens("src", 0).tolist(), encoder.tokenizer(ROWS[0][0])["input_ids"])
+            self.assertEqual(data.batch_tokens("trg", np.array([0, 1]), 16, encoder.pad_id).shape, (2, 16))
+            pairs = ResidentPairs(data, torch.device("cpu"), encoder)
+            stream = BatchStream([(pairs, 1.0)], (16, 24), 48, BatchOptions(batch=2), encoder.tokenizer("")["input_ids"], 0)
+            batch = stream.draw()
+            self.assertEqual(batch.target.shape[0], 2)
+            self.assertIn(batch.target.shape[1], (16, 24))
+
+
+class Latents(unittest.TestCase):
+    def test_special_tokens_are_overwritten_after_normalising(self):
+        encoder = FrozenEncoder("all-MiniLM-L6-v2", 2)
+        encoder.mean.fill_(0.3)
+        ids = encoder.tokenizer(["a cat", "a much longer cat"], padding=True, return_tensors="pt")["input_ids"]
+        z = encoder(ids)
+        cls = encoder.word_embeddings[ids[0, 0]]
+        torch.testing.assert_close(z[0, 0], cls / cls.norm() * encoder.hidden**0.5)
+        self.assertEqual(float(z[0, -1].abs().sum()), 0.0)
+
+
+class Sampling(unittest.TestCase):
+    def test_log_snr_is_inverted(self):
+        for name in ("tan", "sqrt", "cosine"):
+            schedule = NoiseSchedule(name, 7.0)
+            wanted = torch.tensor([-5.0, -1.0, 2.0], dtype=torch.float64)
+            alpha = schedule.alpha(schedule.time_of_log_snr(wanted))
+            torch.testing.assert_close(torch.log(alpha / (1 - alpha)), wanted, rtol=1e-4, atol=1e-4)
+
+    def test_every_solver_runs_and_guidance_changes_the_result(self):
+        torch.manual_seed(0)
+        config = PRESETS["compact-qqp"]
+        model = Denoiser(config).eval()
+        schedule = NoiseSchedule(config.schedule, config.schedule_d)
+        source, mask = torch.randn(2, 9, 384), torch.ones(2, 9)
+        null = (torch.randn(1, 2, 384), torch.ones(1, 2))
+        for solver in SOLVERS:
+            steps = solver_coefficients(solver, schedule, time_grid(3, schedule, "logsnr"))
+            out = [sample(model, source, mask, 16, steps, w, null, generator=torch.Generator().manual_seed(1)) for w in (0.0, 2.0)]
+            self.assertTrue(torch.isfinite(out[0]).all())
+            self.assertFalse(torch.equal(out[0], out[1]))
+
+    def test_autoencoding_fades_to_its_floor(self):
+        o = TrainOptions(autoencode=0.5, autoencode_floor=0.1)
+        self.assertEqual([autoencode_share(p, o) for p in (0.0, 0.25, 0.5, 1.0)], [1.0, 0.5, 0.1, 0.1])
+
+
+class Quantisation(unittest.TestCase):
+    def test_a_row_does_not_depend_on_an_outlier(self):
+        rng = np.random.default_rng(0)
+        w = rng.normal(size=(128, 96)).astype(np.float32)
+        graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g",
+                                  [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 5, 128])],
+                                  [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 5, 96])], [numpy_helper.from_array(w, "w")])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+        self.assertEqual(quantise_matmuls(model), 1)
+        onnx.checker.check_model(model)
+        session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+        x = rng.normal(size=(2, 5, 128)).astype(np.float32)
+        alone = session.run(None, {"x": x[:1]})[0]
+        x[1] *= 1000
+        beside = session.run(None, {"x": x})[0]
+        self.assertTrue(np.array_equal(alone[0], beside[0]))
+        self.assertLess(np.abs(alone[0] - x[0] @ w).max(), 0.6)
+        self.assertGreater(np.abs(alone[0] - x[0] @ w).max(), 0.0)
+
+
+if __name__ == "__main__":
+    unittest.main()
