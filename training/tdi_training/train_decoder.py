@@ -30,7 +30,7 @@ class PairBatches:
     """Draws (target ids, target latents, source latents, source mask) from prepared folders, in proportion to weight."""
 
     def __init__(self, encoder: FrozenEncoder, sets: list[tuple[PackedPairs, float]], config: ModelConfig, batch: int,
-                 source_limit: int = 64, seed: int = 0):
+                 source_limit: int = 48, seed: int = 0):
         self.encoder, self.sets, self.batch, self.limit = encoder, sets, batch, source_limit
         self.rng = np.random.default_rng(seed)
         weights = np.array([w for _, w in sets])
@@ -103,7 +103,7 @@ def one_step(denoiser, z, source, mask) -> torch.Tensor:
 
 
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
-                  batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.35,
+                  batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.25,
                   seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
                   muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5) -> Decoder:
     """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
