@@ -14,7 +14,7 @@ import torch
 
 from .encoder import FrozenEncoder, resolve_encoder
 from .graphs import export_graphs
-from .quantise import quantise_matmuls, share_table, strip_metadata, table_to_int8
+from .quantise import quantise_matmuls, share_table, store_int8, strip_metadata, table_to_int8
 from .sample import sample, solver_coefficients
 from .schedule import NoiseSchedule, time_grid
 from .train import load_denoiser
@@ -125,10 +125,10 @@ def export_bundle(args) -> None:
         _write(shared / TABLE_FILE, rows.tobytes() + scales.tobytes(), args.replace_shared)
         for name, path in fp32.items():
             model = onnx.load(str(path))
-            if args.precision == "int8":
+            if args.precision != "fp32":
                 if name in SHARED_ROLES:
                     share_table(model, table, rows, scales, TABLE_FILE)
-                quantise_matmuls(model)
+                (quantise_matmuls if args.precision == "int8" else store_int8)(model)
             strip_metadata(model)
             final[name] = (shared if name in SHARED_ROLES else out) / f"{name}.onnx"
             _write(final[name], model.SerializeToString(deterministic=True), args.replace_shared or final[name].parent == out)
@@ -137,7 +137,7 @@ def export_bundle(args) -> None:
     shutil.copyfile(Path(resolve_encoder(c.encoder)) / "tokenizer.json", shared / "tokenizer.json")
     files = {name: _describe(out, path) for name, path in final.items()}
     files["tokenizer"] = _describe(out, shared / "tokenizer.json")
-    if args.precision == "int8":
+    if args.precision != "fp32":
         files["embeddings"] = _describe(out, shared / TABLE_FILE)
     if (shared / "casing.json").exists():
         files["lexicon"] = _describe(out, shared / "casing.json")
@@ -145,7 +145,7 @@ def export_bundle(args) -> None:
     bundle = {
         "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
         "language": card.get("language", "en"), "licence": card.get("licence", "Apache-2.0"), "precision": args.precision,
-        "providers": ["cpu"] if args.precision == "int8" else ["cpu", "cuda"],
+        "providers": ["cpu"] if args.precision != "fp32" else ["cpu", "cuda"],
         "model": {"hidden": c.hidden, "layers": c.layers, "heads": c.heads, "precondition": c.precondition},
         "schedule": {"name": c.schedule, "d": c.schedule_d},
         "defaults": card.get("defaults", {"solver": "ddim", "grid": {"name": "logsnr", "log_snr_min": -9.0, "log_snr_max": 4.0},
