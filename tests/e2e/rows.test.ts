@@ -18,7 +18,7 @@ const CANVAS = 16;
 const WIDTH = 32;
 const quiet: RunControl = { signal: new AbortController().signal, breathe: async () => undefined };
 
-/** On the shipped graphs, int8 ones: whatever shares a row's batch must not change it. */
+/** On the shipped graphs: whatever shares a row's batch must not change it. */
 describe("rows of a batch are independent", () => {
   let bundle: Bundle;
   let conditions: Condition[];
@@ -55,8 +55,11 @@ describe("rows of a batch are independent", () => {
       const among = await run([row(conditions[0]!), mine, row(conditions[2]!, 4)], guidance, solver);
       const beside = await run([row(outlier), row(outlier, 1), row(outlier, 2), mine], guidance, solver);
       for (const [other, place] of [[among, 1], [beside, 3]] as const) {
-        assert.deepEqual(other.decoded[place], alone.decoded[0]);
-        assert.deepEqual(other.latents[place], alone.latents[0]);
+        assert.deepEqual(other.decoded[place]!.ids, alone.decoded[0]!.ids);
+        const mineThere = other.latents[place]!;
+        const apart = alone.latents[0]!.reduce((most, value, i) => Math.max(most, Math.abs(value - mineThere[i]!)), 0);
+        // fp32 products may be added in another order for another number of rows: last bits, not an outlier's scale.
+        assert.ok(apart < 1e-3, `latents differ by ${apart}`);
       }
       assert.notDeepEqual(among.latents[0], alone.latents[0]);
     });
