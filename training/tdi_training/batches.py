@@ -21,7 +21,7 @@ class Batch:
 
 @dataclasses.dataclass
 class BatchOptions:
-    batch: int = 128
+    batch: int = 128  # rows at the shortest canvas; longer ones get fewer, so that every batch costs about the same
     swap: bool = True  # either side may be the target (symmetric pairs)
     slack: int = 4  # random extra room asked for, so that the canvas does not tell the length
     source_dropout: float = 0.1  # rows trained on the null condition, for guidance
@@ -94,8 +94,9 @@ class BatchStream:
         for c in self.canvases:
             members = pool[canvas == c]
             members = members[np.argsort(pairs.lengths[src][members], kind="stable")]
-            for start in range(0, len(members) - o.batch + 1, o.batch):
-                self.pending.append((k, trg, c, members[start : start + o.batch]))
+            size = max(1, o.batch * self.canvases[0] // c)
+            for start in range(0, len(members) - size + 1, size):
+                self.pending.append((k, trg, c, members[start : start + size]))
         self.rng.shuffle(self.pending)
 
     def draw(self, autoencode: bool = False) -> Batch:

@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import json
 import math
+import os
 import time
 from pathlib import Path
 
@@ -195,8 +196,11 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     saved_at = validated_at = window_began = time.time()
     window: list[float] = []
     flops, paused = 0.0, 0.0
-    rng = np.random.default_rng((o.seed, rank, step, 7))
+    rng = np.random.default_rng((o.seed, step, 7))  # the same for all, so that no worker waits for a dearer batch of another
+    parent = os.getppid()
     while True:
+        if o.workers > 1 and os.getppid() != parent:
+            return  # the process that started the workers is gone
         if first:
             seconds = time.time() - began - paused
             shared.clock[0] = seconds / (60 * o.minutes)
@@ -228,7 +232,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         for opt in optimisers:
             opt.step()
         step += 1
-        examples += len(x0) * o.workers
+        examples += len(x0) * o.workers  # of one worker's batch; the others' differ a little
         worker.finish(min(o.ema, (1 + step) / (10 + step)))
         now = time.time()
         # Every worker saves its own part, at the same step; only the first may tell the time.
