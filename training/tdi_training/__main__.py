@@ -66,7 +66,23 @@ def mine_command(args):
 
     bounds = [tuple(float(x) for x in text.split(",")) for text in (args.direct, args.mined)]
     print(json.dumps(mine([Path(p) for p in args.inputs], Path(args.out), load_tokenizer(args.encoder), bounds[0], bounds[1],
-                          args.source_length, args.target_length), indent=1))
+                          args.source_length, args.target_length, args.aligned), indent=1))
+
+
+def extract_command(args):
+    from .data import PackedPairs
+    from .encoder import load_tokenizer
+    from .extract import extract
+
+    print(json.dumps(extract(PackedPairs(Path(args.data)), Path(args.out), load_tokenizer(args.encoder), args.within, args.target_length,
+                             args.least_score), indent=1))
+
+
+def covered_command(args):
+    from .data import PackedPairs
+    from .extract import keep_covered
+
+    print(json.dumps(keep_covered(PackedPairs(Path(args.data)), Path(args.out), args.within, args.tokens, args.bigrams), indent=1))
 
 
 def statistics_command(args):
@@ -229,7 +245,25 @@ def main() -> None:
     p.add_argument("--mined", default="0.5,0.9", help="bounds of pairs that share a duplicate")
     p.add_argument("--source-length", type=int, default=48)
     p.add_argument("--target-length", type=int, default=32)
+    p.add_argument("--aligned", type=float, default=0.0, help="least share of tokens that stay in place, give or take one")
     p.set_defaults(run=mine_command)
+
+    p = commands.add_parser("extract", help="from a prepared folder of summaries: (source, the sentence of it that fits best)")
+    p.add_argument("data")
+    p.add_argument("--out", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer the folder was made with")
+    p.add_argument("--within", type=int, default=128, help="source tokens to choose from")
+    p.add_argument("--target-length", type=int, default=48)
+    p.add_argument("--least-score", type=float, default=0.15)
+    p.set_defaults(run=extract_command)
+
+    p = commands.add_parser("covered", help="from a prepared folder: the pairs whose target can be had from its source")
+    p.add_argument("data")
+    p.add_argument("--out", required=True)
+    p.add_argument("--within", type=int, default=128)
+    p.add_argument("--tokens", type=float, default=0.5)
+    p.add_argument("--bigrams", type=float, default=0.1)
+    p.set_defaults(run=covered_command)
 
     p = commands.add_parser("statistics", help="mean and std of the latents")
     _model_arguments(p)

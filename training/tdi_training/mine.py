@@ -18,6 +18,14 @@ def similarity(a: list[int], b: list[int]) -> float:
     return 2 * LCSseq.similarity(a, b) / max(1, len(a) + len(b))
 
 
+def alignment(a: list[int], b: list[int], shift: int = 1) -> float:
+    """Share of both texts' tokens that the other has at the same place, give or take `shift` positions."""
+    def found(x: list[int], y: list[int]) -> int:
+        return sum(token in y[max(0, i - shift) : i + shift + 1] for i, token in enumerate(x))
+
+    return 2 * min(found(a, b), found(b, a)) / max(1, len(a) + len(b))
+
+
 class Clusters:
     """Union-find over text numbers."""
 
@@ -41,11 +49,12 @@ class Clusters:
 
 
 def mine(inputs: list[Path], out: Path, tokenizer, direct: tuple[float, float], mined: tuple[float, float], source_length: int,
-         target_length: int) -> dict:
+         target_length: int, aligned: float = 0.0) -> dict:
     """Write a folder of pairs that point into one table of texts. `direct` and `mined` bound the similarity of pairs that
     the files hold and of pairs that only share a duplicate (the relation is not quite transitive, so those want a higher
     floor). The bounds are a choice of task: pairs far apart teach a small model to blend wordings rather than to choose one,
-    and near-copies teach it to copy. Texts over `target_length` tokens are left out. Returns the report."""
+    and near-copies teach it to copy. `aligned` is the least alignment: where a wording begins differently and the rest is shifted,
+    early predictions blend neighbours ("has ancient ancient been"). Texts over `target_length` tokens are left out. Returns the report."""
     numbers: dict[str, int] = {}
     edges: set[tuple[int, int]] = set()
     rows = [pair for path in inputs for pair in read_pairs(path)]
@@ -63,7 +72,7 @@ def mine(inputs: list[Path], out: Path, tokenizer, direct: tuple[float, float], 
         clusters.join(a, b)
     pairs: list[tuple[int, int]] = []
     report = {"inputs": [p.name for p in inputs], "rows_read": len(rows), "texts": len(texts), "direct": list(direct), "mined": list(mined),
-              "kept_direct": 0, "kept_mined": 0}
+              "aligned": aligned, "kept_direct": 0, "kept_mined": 0}
     for group in clusters.groups():
         for k, a in enumerate(group):
             for b in group[:k]:
@@ -71,7 +80,8 @@ def mine(inputs: list[Path], out: Path, tokenizer, direct: tuple[float, float], 
                     continue
                 kind = "direct" if (min(a, b), max(a, b)) in edges else "mined"
                 low, high = direct if kind == "direct" else mined
-                if low <= similarity(ids[a][1:-1], ids[b][1:-1]) <= high:
+                one, two = ids[a][1:-1], ids[b][1:-1]
+                if low <= similarity(one, two) <= high and alignment(one, two) >= aligned:
                     pairs.append((a, b))
                     report[f"kept_{kind}"] += 1
     out.mkdir(parents=True, exist_ok=True)
