@@ -20,8 +20,8 @@ def _beta(schedule: NoiseSchedule, t: float) -> float:
         return math.pi * d2 * math.tan(theta) * (1 + tan2) / (1 + d2 * tan2)
     if schedule.name == "sqrt":
         root = math.sqrt(t + 1e-4)
-        bottom = 2 * root * (1 - root)
-        return min(max(1 / bottom, 0.0), 1000.0) if bottom > 0 else 1000.0
+        bottom = 2 * root * (1 - root)  # negative past the pole at root = 1, where the released code clips the rate to 0
+        return min(max(1 / bottom, 0.0), 1000.0) if bottom else 1000.0
     return 0.1 + 19.9 * t
 
 
