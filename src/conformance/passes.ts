@@ -75,7 +75,7 @@ export async function decoderItems(subject: Subject, vectors: Recorded): Promise
   const ids = Array.from(outputs["ids"]!.data as BigInt64Array, Number);
   const recorded = need(vectors, "decoder.token_ids", 2).data;
   return [
-    compare("decoder logits", floatsOf(outputs, "logits"), need(vectors, "decoder.logits", 3).data, LIMITS.pass),
+    compare("decoder logits", floatsOf(outputs, "logits"), need(vectors, "decoder.logits", 3).data, LIMITS.decoder),
     verdict("decoder token ids", ids.length === recorded.length && ids.every((id, i) => id === recorded[i])),
   ];
 }

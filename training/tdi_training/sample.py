@@ -28,7 +28,7 @@ def _beta(schedule: NoiseSchedule, t: float) -> float:
 def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor) -> list[tuple[float, ...]]:
     """[(t, cx, c0, cp, cn)] per step of a decreasing grid; the last step adds no noise (the last mean is returned)."""
     ts = grid.double()
-    alphas = schedule.alpha(ts).clamp(1e-12, 1 - 1e-12)
+    alphas = schedule.alpha(ts).clamp(1e-18, 1 - 1e-12)
     steps: list[tuple[float, ...]] = []
     half_log = [0.5 * math.log(float(a) / (1 - float(a))) for a in alphas]
     for i in range(len(ts) - 1):
