@@ -32,7 +32,7 @@ export function verdict(name: string, passed: boolean): Item {
   return { name, absolute: passed ? 0 : Infinity, relative: passed ? 0 : Infinity, limit: 0, passed };
 }
 
-const number = (value: number) => (value === 0 ? "0" : value.toExponential(2));
+const number = (value: number) => (value === 0 ? "0" : Number.isFinite(value) ? value.toExponential(2) : "-");
 
 /** The items as a table of text, one line each. */
 export function table(items: readonly Item[]): string {
