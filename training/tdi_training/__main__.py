@@ -207,7 +207,7 @@ def _model_arguments(p, stats=True):
 
 
 def main() -> None:
-    from .importer import add_import_command
+    from .commands import add_import_command, add_sweep_command
 
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -370,6 +370,7 @@ def main() -> None:
     p.set_defaults(run=export_command)
 
     add_import_command(commands)
+    add_sweep_command(commands)
 
     args = parser.parse_args()
     args.run(args)

@@ -88,7 +88,7 @@ def _write_graphs(encoder, denoiser: Denoiser, decoder: Decoder, out: Path, voca
 def _card(config: ModelConfig, args, files: dict, guidance: float) -> dict:
     return {
         "format": FORMAT, "name": args.name, "precision": "fp32",
-        "model": {"hidden": config.hidden, "layers": config.layers, "heads": config.heads, "precondition": config.precondition},
+        "model": {"hidden": config.hidden, "layers": config.layers, "attended": config.attended, "heads": config.heads, "precondition": config.precondition},
         "schedule": {"name": config.schedule, "d": config.schedule_d}, "files": files,
         "defaults": {"solver": "euler_sde", "grid": {"name": "linear"}, "steps": args.steps, "guidance": guidance},
     }
@@ -134,21 +134,3 @@ def import_command(args) -> None:
     parameters = sum(weight.numel() for weight in published.denoiser.values())
     print(f"{args.name}: {config.layers} blocks of width {config.hidden}, {parameters:,} denoiser parameters, "
           f"{sum(f['bytes'] for f in files.values()) / 1e6:.1f} MB in {len(files)} files{'' if args.encoder else ', for conformance only'}")
-
-
-def add_import_command(commands) -> None:
-    p = commands.add_parser("import", help="a published TEncDM (checkpoint, decoder, statistics) -> a bundle")
-    p.add_argument("folder", help="holds conditional.pth, decoder-*.pth, statistics/ and config.json")
-    p.add_argument("--out", required=True, help="bundle folder")
-    p.add_argument("--checkpoint", help="another file than conditional.pth")
-    p.add_argument("--decoder", help="the decoder file, where the folder holds several")
-    p.add_argument("--config", help="another file than config.json")
-    p.add_argument("--encoder", help="the diffusion encoder: path or hub id; without it the bundle is for conformance only")
-    p.add_argument("--tokenizer", help="path or hub id; the encoder's own unless given")
-    p.add_argument("--layer", type=int, default=-1, help="hidden state used as latent; the paper's is the last")
-    p.add_argument("--task", choices=("paraphrase", "summarize"), default="paraphrase")
-    p.add_argument("--name", default="imported-tencdm")
-    p.add_argument("--revision", default="1")
-    p.add_argument("--licence", default="not stated")
-    p.add_argument("--steps", type=int, default=50, help="default steps of the bundle")
-    p.set_defaults(run=import_command)

@@ -197,7 +197,8 @@ def _configure(settings: dict, source: str, denoiser: dict, layers: int, decoder
         raise Refusal(f"{source}: target_length is {target}, but there are {positions} position embeddings")
     return ModelConfig(
         encoder="", layer=-1, hidden=hidden, heads=heads, ffn=ffn, layers=layers, decoder_layers=decoder_layers, max_positions=positions,
-        schedule="tan", schedule_d=float(_wanted(settings, "tan_d", source)), output_projection=False, precondition=False, dropout=0.1,
+        schedule="tan", schedule_d=float(_wanted(settings, "tan_d", source)), output_projection=False, precondition=False, source_positions=False,
+        copy_head=False, dropout=0.1,
         canvases=(target,), source_length=width, layer_norm_eps=float(settings.get("layer_norm_eps", 1e-12)))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .bootstrap import SCORES, RowStatistics, compare
+from .data import read_pairs
 from .evaluate import evaluate_server
 
 
@@ -88,28 +89,9 @@ def markdown(report: dict) -> str:
 
 
 def sweep_command(args) -> None:
-    from .__main__ import texts_of
-
-    sources, targets = texts_of(args.data)
+    pairs = read_pairs(Path(args.data))
+    sources, targets = [s for s, _ in pairs], [t for _, t in pairs]
     cells = [(s, g, int(n)) for s in args.solvers.split(",") for g in args.grids.split(",") for n in args.steps.split(",")]
     report = sweep(args.url, args.task, sources[: args.rows], targets[: args.rows], cells, json.loads(args.body) if args.body else {}, args.batch,
                    Path(args.out), args.samples)
     print(markdown(report))
-
-
-def add_sweep_command(commands) -> None:
-    from .sample import SOLVERS
-
-    p = commands.add_parser("sweep", help="solver x grid x steps through a running server, with paired bootstrap intervals")
-    p.add_argument("--url", required=True)
-    p.add_argument("--task", choices=("paraphrase", "summarize"), default="paraphrase")
-    p.add_argument("--data", required=True, help="JSON lines of pairs")
-    p.add_argument("--out", required=True, help="folder of outputs, sweep.json and sweep.md; the same command again goes on")
-    p.add_argument("--solvers", default=",".join(SOLVERS))
-    p.add_argument("--grids", default="linear,logsnr,logit_normal")
-    p.add_argument("--steps", default="4,8,16,32,50")
-    p.add_argument("--rows", type=int, default=10**9)
-    p.add_argument("--batch", type=int, default=16, help="texts per request")
-    p.add_argument("--body", help="further request fields as JSON")
-    p.add_argument("--samples", type=int, default=1000, help="bootstrap samples")
-    p.set_defaults(run=sweep_command)
