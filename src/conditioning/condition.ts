@@ -38,22 +38,37 @@ export class Conditioner {
   /** One condition per source; all are padded to `width`, which must hold the longest. */
   async encode(sources: readonly number[][], width: number): Promise<Condition[]> {
     const rows = sources.length;
-    const { hidden, layers, heads, pad } = this.shape;
+    const { pad } = this.shape;
     const ids = sources.flatMap((source) => Array.from({ length: width }, (_, i) => source[i] ?? pad));
     const mask = Float32Array.from(ids, (id) => (id === pad ? 0 : 1));
     const { states } = await this.encoder.run({ ids: integers(ids, rows, width), mask: floats(mask, rows, width) });
-    const projected = await this.projection.run({ states: states! });
-    const all = states!.data as Float32Array;
-    const keys = floatsOf(projected, "keys");
-    const values = floatsOf(projected, "values");
-    const size = width * hidden;
-    const deep = layers * heads * width * (hidden / heads);
-    return sources.map((_, row) => ({
-      width,
-      states: all.slice(row * size, (row + 1) * size),
-      keys: keys.slice(row * deep, (row + 1) * deep),
-      values: values.slice(row * deep, (row + 1) * deep),
-      bias: mask.slice(row * width, (row + 1) * width).map((m) => (m === 1 ? 0 : MASKED)),
-    }));
+    return projectStates(this.projection, this.shape, states!, mask);
   }
+}
+
+/**
+ * Conditions from encoder states [rows, width, hidden] and their mask [rows * width], 1 = attend.
+ * `projection` is the bundle's condition graph.
+ */
+export async function projectStates(
+  projection: ort.InferenceSession,
+  shape: Omit<ConditionShape, "pad">,
+  states: ort.Tensor,
+  mask: Float32Array,
+): Promise<Condition[]> {
+  const { hidden, layers, heads } = shape;
+  const [rows, width] = states.dims as [number, number, number];
+  const projected = await projection.run({ states });
+  const all = states.data as Float32Array;
+  const keys = floatsOf(projected, "keys");
+  const values = floatsOf(projected, "values");
+  const size = width * hidden;
+  const deep = layers * heads * width * (hidden / heads);
+  return Array.from({ length: rows }, (_, row) => ({
+    width,
+    states: all.slice(row * size, (row + 1) * size),
+    keys: keys.slice(row * deep, (row + 1) * deep),
+    values: values.slice(row * deep, (row + 1) * deep),
+    bias: mask.slice(row * width, (row + 1) * width).map((m) => (m === 1 ? 0 : MASKED)),
+  }));
 }

@@ -6,6 +6,12 @@ export type Task = (typeof TASKS)[number];
 export const SOLVERS = ["euler_sde", "euler_ode", "ancestral", "ddim", "renoise", "dpmpp_2m"] as const;
 export type SolverName = (typeof SOLVERS)[number];
 
+export const GRIDS = ["linear", "logsnr", "logit_normal"] as const;
+export type GridName = (typeof GRIDS)[number];
+
+export const RANKINGS = ["mbr", "confidence"] as const;
+export type Ranking = (typeof RANKINGS)[number];
+
 export interface GenerateOptions {
   /** Rows sampled per text, ranked; at least 1. */
   numCandidates: number;
@@ -16,6 +22,10 @@ export interface GenerateOptions {
   /** Classifier-free guidance weight w, 0 = off; the bundle's default when absent. */
   guidance?: number;
   solver?: SolverName;
+  /** Spacing of the steps over the noise levels; the bundle's default when absent. */
+  grid?: GridName;
+  /** How candidates are ordered: minimum Bayes risk (when absent) or the decoder's confidence. */
+  ranking?: Ranking;
   /** "error": a source over the limit is a 422; "end": it is cut at its end and the reply says by how much. */
   truncation: "error" | "end";
   /** Upper bound on the words of a result; candidates over it rank behind those within it. */
@@ -38,6 +48,8 @@ export interface Candidate {
   score: number;
   is_copy: boolean;
   finish_reason: FinishReason;
+  /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to num_candidates. */
+  count: number;
 }
 
 export interface Warning {
@@ -65,7 +77,7 @@ export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
-  used: { steps: number; guidance: number; solver: SolverName; grid: string; seed: number; num_candidates: number };
+  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; ranking: Ranking };
   timings: StageTimings;
 }
 
@@ -78,7 +90,7 @@ export interface BundleSummary {
   licence: string;
   provider: string;
   precision: string;
-  defaults: { steps: number; guidance: number; solver: SolverName; grid: string };
+  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName };
   limits: { source_tokens: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;

@@ -11,7 +11,11 @@ const fileEntry = z.object({ path: z.string().min(1), bytes: z.number().int().po
 const grid = z.discriminatedUnion("name", [
   z.object({ name: z.literal("linear") }),
   z.object({ name: z.literal("logsnr"), log_snr_min: z.number(), log_snr_max: z.number() }),
+  z.object({ name: z.literal("logit_normal"), log_snr_min: z.number(), log_snr_max: z.number(), mean: z.number(), std: z.number().positive() }),
 ]);
+
+const model = z.object({ hidden: z.number().int().positive(), layers: z.number().int().positive(), heads: z.number().int().positive(), precondition: z.boolean() });
+const schedule = z.object({ name: z.enum(["tan", "sqrt", "cosine"]), d: z.number() });
 
 /** bundle.json: all that the server must know of a model, and a checksum of each file it will run. */
 const bundleSchema = z.object({
@@ -23,8 +27,8 @@ const bundleSchema = z.object({
   licence: z.string(),
   precision: z.string(),
   providers: z.array(z.string()),
-  model: z.object({ hidden: z.number().int().positive(), layers: z.number().int().positive(), heads: z.number().int().positive(), precondition: z.boolean() }),
-  schedule: z.object({ name: z.enum(["tan", "sqrt", "cosine"]), d: z.number() }),
+  model,
+  schedule,
   defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0) }),
   limits: z.object({
     source_tokens: z.number().int().positive(),
@@ -45,6 +49,17 @@ const bundleSchema = z.object({
   }),
   provenance: z.record(z.string(), z.unknown()),
   scores: z.record(z.string(), z.unknown()),
+});
+
+/** What an import without an encoder writes: its graphs can be checked against recorded vectors, but read no text. */
+const conformanceSchema = z.object({
+  format: z.literal(FORMAT),
+  purpose: z.literal("conformance"),
+  name: z.string().min(1),
+  model,
+  schedule,
+  tokens: z.object({ pad: z.number().int() }),
+  files: z.object({ normaliser: fileEntry, condition: fileEntry, denoiser: fileEntry, decoder: fileEntry }),
 });
 
 export type BundleCard = z.infer<typeof bundleSchema>;
@@ -90,26 +105,48 @@ async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: M
   return path;
 }
 
-/** Reads and verifies one bundle folder. `known` spares hashing a shared file twice. BundleError when it is not fit to run. */
-export async function readBundle(folder: string, known = new Map<string, Promise<string>>()): Promise<Bundle> {
+/** bundle.json of a folder, not yet checked. BundleError when it is missing or no JSON. */
+async function readCard(folder: string): Promise<unknown> {
   const name = `bundle ${basename(folder)}`;
   const text = await readFile(join(folder, "bundle.json"), "utf8").catch(() => {
     throw new BundleError(`${name}: file "bundle.json" is missing`);
   });
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch {
     throw new BundleError(`${name}: file "bundle.json" is not JSON`);
   }
-  const parsed = bundleSchema.safeParse(json);
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`).join("; ");
-    throw new BundleError(`${name}: file "bundle.json" does not fit format ${FORMAT}: ${faults}`);
+}
+
+function checkCard<T>(schema: z.ZodType<T>, json: unknown, folder: string): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const faults = parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`).join("; ");
+  throw new BundleError(`bundle ${basename(folder)}: file "bundle.json" does not fit format ${FORMAT}: ${faults}`);
+}
+
+/** Reads and verifies one bundle folder. `known` spares hashing a shared file twice. BundleError when it is not fit to run. */
+export async function readBundle(folder: string, known = new Map<string, Promise<string>>()): Promise<Bundle> {
+  const json = await readCard(folder);
+  if (conformanceSchema.shape.purpose.safeParse((json as { purpose?: unknown } | null)?.purpose).success) {
+    throw new BundleError(
+      `bundle ${basename(folder)}: was imported without an encoder and a tokenizer, so it is for npm run conformance only; import it again with --encoder to serve it`,
+    );
   }
-  const roles = Object.entries(parsed.data.files) as [FileRole, z.infer<typeof fileEntry>][];
+  const card = checkCard(bundleSchema, json, folder);
+  const roles = Object.entries(card.files) as [FileRole, z.infer<typeof fileEntry>][];
   const located = await Promise.all(roles.map(async ([role, entry]) => [role, await verify(folder, entry, known)] as const));
-  return { card: parsed.data, paths: Object.fromEntries(located) };
+  return { card, paths: Object.fromEntries(located) };
+}
+
+export type ConformanceCard = z.infer<typeof conformanceSchema>;
+
+/** Reads and verifies a bundle that an import without an encoder wrote. BundleError when it is not one. */
+export async function readConformanceBundle(folder: string): Promise<{ card: ConformanceCard; paths: Record<keyof ConformanceCard["files"], string> }> {
+  const card = checkCard(conformanceSchema, await readCard(folder), folder);
+  const known = new Map<string, Promise<string>>();
+  const located = await Promise.all(Object.entries(card.files).map(async ([role, entry]) => [role, await verify(folder, entry, known)] as const));
+  return { card, paths: Object.fromEntries(located) as Record<keyof ConformanceCard["files"], string> };
 }
 
 /** Every bundle of a models folder, verified. BundleError when there is none, or two for one task. */

@@ -1,4 +1,5 @@
-import type { Candidate, Task } from "../engine/contract.js";
+import type { Candidate, Ranking, Task } from "../engine/contract.js";
+import { meanUtility } from "./bleu.js";
 
 const WORD = /[\p{L}\p{N}]+/gu;
 
@@ -17,12 +18,61 @@ export function cutWords(text: string, limit: number): string | undefined {
   return ends.length > limit ? text.slice(0, ends[limit - 1]) : undefined;
 }
 
+/** Words that must be changed, added or left out to make one list of the other (Levenshtein), given up above `limit`. */
+function wordEdits(a: readonly string[], b: readonly string[], limit: number): number {
+  if (Math.abs(a.length - b.length) > limit) return limit + 1;
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** Share of the longer text's words in which near-duplicates may differ: one word from ten words up, none below. */
+const NEAR = 0.1;
+
+/** The same words but for case, punctuation, spacing, and at most a tenth of the words. */
+export function isNearDuplicate(a: string, b: string): boolean {
+  const [mine, other] = [words(a), words(b)];
+  const limit = Math.floor(NEAR * Math.max(mine.length, other.length));
+  return wordEdits(mine, other, limit) <= limit;
+}
+
+/** What a candidate is behind others for, whatever its rank: empty, a copy, cut, without an end of its own. */
+function fault(c: Sampled, task: Task): number {
+  return (c.text === "" ? 8 : 0) + (task === "paraphrase" && c.is_copy ? 4 : 0) + (c.finish_reason === "max_words" ? 2 : 0) + (c.finish_reason === "canvas" ? 1 : 0);
+}
+
+/** A candidate as it was sampled, before near-duplicates are merged. */
+export type Sampled = Omit<Candidate, "count">;
+
+/** The place of a candidate among those sampled, and how many of them it stands for. */
+export interface Ranked {
+  index: number;
+  count: number;
+}
+
 /**
- * Best first: what is no copy (of a paraphrase's source), is not empty, ended by itself and was not cut, then the
- * decoder's confidence; equals keep the order in which they were sampled.
+ * Best first: what is no copy (of a paraphrase's source), is not empty, ended by itself and was not cut; then by
+ * `ranking`; equals by the decoder's confidence, then as they were sampled. `mbr`: the mean sentence BLEU against all
+ * other samples, duplicates included, as what is sampled often is likely. Near-duplicates are merged into the best of
+ * them, copies only with copies; the counts add up to the samples.
  */
-export function rank(candidates: readonly Candidate[], task: Task): Candidate[] {
-  const fault = (c: Candidate) =>
-    (c.text === "" ? 8 : 0) + (task === "paraphrase" && c.is_copy ? 4 : 0) + (c.finish_reason === "max_words" ? 2 : 0) + (c.finish_reason === "canvas" ? 1 : 0);
-  return [...candidates].sort((a, b) => fault(a) - fault(b) || b.score - a.score);
+export function rank(samples: readonly Sampled[], task: Task, ranking: Ranking): Ranked[] {
+  const merit = ranking === "mbr" ? meanUtility(samples.map((c) => c.text)) : samples.map((c) => c.score);
+  const order = samples
+    .map((_, index) => index)
+    .sort((i, j) => fault(samples[i]!, task) - fault(samples[j]!, task) || merit[j]! - merit[i]! || samples[j]!.score - samples[i]!.score || i - j);
+  const kept: Ranked[] = [];
+  for (const index of order) {
+    const sample = samples[index]!;
+    const like = kept.find((other) => samples[other.index]!.is_copy === sample.is_copy && isNearDuplicate(samples[other.index]!.text, sample.text));
+    if (like) like.count += 1;
+    else kept.push({ index, count: 1 });
+  }
+  return kept;
 }

@@ -8,6 +8,8 @@ export interface RunControl {
   breathe(): Promise<void>;
   /** After each denoising step: rows in the call and its seconds. */
   onStep?(rows: number, seconds: number): void;
+  /** Each row's denoised latents [canvas, hidden], by its text's place in the request and its candidate number. */
+  onLatents?(text: number, candidate: number, latents: Float32Array): void;
 }
 
 /** One loaded bundle: text in, text out. Faults of the request reject with a TdiError (src/errors.ts). */

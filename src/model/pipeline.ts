@@ -5,11 +5,11 @@ import { EMPTY_LEXICON, type Lexicon, loadLexicon, restoreFrom } from "../condit
 import { SourceText } from "../conditioning/source.js";
 import { readSources, type Source } from "../conditioning/sources.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
-import type { BundleSummary, Candidate, GenerateReply, GenerateRequest, StageTimings, Task, TextResult } from "../engine/contract.js";
+import type { BundleSummary, GenerateReply, GenerateRequest, StageTimings, Task, TextResult } from "../engine/contract.js";
 import { type Bundle, readBundles } from "./bundle.js";
-import { cutWords, isCopy, rank } from "./candidates.js";
+import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
-import { times } from "./grid.js";
+import { gridNamed, times } from "./grid.js";
 import type { LoadOptions, Pipeline, RunControl } from "./pipeline-contract.js";
 import { type Row, sampleRows } from "./sampler.js";
 import { noiseSchedule } from "./schedule.js";
@@ -77,6 +77,8 @@ class TextDiffusion implements Pipeline {
     const steps = options.steps ?? card.defaults.steps;
     const guidance = options.guidance ?? card.defaults.guidance;
     const solver = options.solver ?? card.defaults.solver;
+    const grid = gridNamed(options.grid ?? card.defaults.grid.name, card.defaults.grid);
+    const ranking = options.ranking ?? "mbr";
     const timings: StageTimings = { queue: 0, conditioning: 0, denoising: 0, decoding: 0 };
     const clock = async <T>(stage: keyof StageTimings, work: () => Promise<T>): Promise<T> => {
       const began = performance.now();
@@ -91,7 +93,7 @@ class TextDiffusion implements Pipeline {
     });
 
     const schedule = noiseSchedule(card.schedule.name, card.schedule.d);
-    const plan = solverSteps(solver, times(card.defaults.grid, steps, schedule), schedule, card.model.precondition);
+    const plan = solverSteps(solver, times(grid, steps, schedule), schedule, card.model.precondition);
     const rows: PlannedRow[] = sources.flatMap((source, text) =>
       Array.from({ length: options.numCandidates }, (_, candidate) => ({
         text,
@@ -108,6 +110,7 @@ class TextDiffusion implements Pipeline {
       const latents = await clock("denoising", () =>
         sampleRows(this.denoiser, card.model, group, canvas, plan, guidance, nullCondition, control),
       );
+      group.forEach(({ text, candidate }, i) => control.onLatents?.(text, candidate, latents[i]!));
       const decoded = await clock("decoding", () =>
         decodeRows(this.decoder, latents, group.map((row) => row.condition), canvas, card.model.hidden, card.tokens),
       );
@@ -119,8 +122,9 @@ class TextDiffusion implements Pipeline {
       const index = new SourceText(source.text);
       const mine = found.filter(({ row }) => row.text === text).sort((a, b) => a.row.candidate - b.row.candidate);
       const spelled = mine.map(({ decoded }) => this.candidate(decoded, source, index, options.maxWords));
-      const candidates = rank(spelled.map(({ candidate }) => candidate), this.task);
-      const first = spelled.find(({ candidate }) => candidate === candidates[0])!;
+      const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, ranking);
+      const candidates = ranked.map(({ index: place, count }) => ({ ...spelled[place]!.candidate, count }));
+      const first = spelled[ranked[0]!.index]!;
       return {
         text: candidates[0]!.text,
         candidates,
@@ -137,7 +141,7 @@ class TextDiffusion implements Pipeline {
     return {
       model: card.name,
       results,
-      used: { steps, guidance, solver, grid: card.defaults.grid.name, seed: options.seed, num_candidates: options.numCandidates },
+      used: { steps, guidance, solver, grid: grid.name, seed: options.seed, num_candidates: options.numCandidates, ranking },
       timings,
     };
   }
@@ -150,10 +154,10 @@ class TextDiffusion implements Pipeline {
     if (reply.results[0]?.text === undefined) throw new Error(`bundle ${this.summary.model}: the warm-up gave no text`);
   }
 
-  private candidate(decoded: Decoded, source: Source, index: SourceText, maxWords: number | undefined): { candidate: Candidate; tokens: number } {
+  private candidate(decoded: Decoded, source: Source, index: SourceText, maxWords: number | undefined): { candidate: Sampled; tokens: number } {
     const text = restoreFrom(index, this.tokenizer.spell(decoded.ids), this.lexicon);
     const cut = maxWords === undefined ? undefined : cutWords(text, maxWords);
-    const candidate: Candidate = {
+    const candidate: Sampled = {
       text: cut ?? text,
       score: Number(decoded.score.toFixed(4)),
       is_copy: isCopy(cut ?? text, source.text),

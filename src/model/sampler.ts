@@ -2,7 +2,7 @@ import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
 import { gaussian } from "./noise.js";
 import type { RunControl } from "./pipeline-contract.js";
-import { floats, floatsOf, integers } from "./session.js";
+import { floats, integers } from "./session.js";
 import type { SolverStep } from "./solver.js";
 
 /** One row to denoise. */
@@ -10,7 +10,17 @@ export interface Row {
   condition: Condition;
   seed: number;
   candidate: number;
+  /** Recorded values in place of drawn ones, to compare with another program's run. */
+  recorded?: {
+    /** [canvas, hidden] for step 0 (the initial state) and for step i + 1 (what step i adds). */
+    noise(step: number): Float32Array;
+    /** [canvas, hidden] that the first step takes as the last prediction; zero when absent. */
+    previous?: Float32Array;
+  };
 }
+
+/** Told after each step: the rows' states and (guided) predictions, each [canvas, hidden]. */
+export type StepObserver = (step: number, states: Float32Array[], predictions: Float32Array[]) => void;
 
 export interface SamplerShape {
   hidden: number;
@@ -40,6 +50,7 @@ export async function sampleRows(
   guidance: number,
   nullCondition: Condition,
   control: RunControl,
+  observe?: StepObserver,
 ): Promise<Float32Array[]> {
   const { hidden, layers, heads } = shape;
   const guided = guidance > 0;
@@ -65,14 +76,22 @@ export async function sampleRows(
     const data = new Float32Array(count * size);
     rows.forEach((row, i) => {
       const part = data.subarray(i * size, (i + 1) * size);
-      gaussian(part, hidden, row.seed, row.candidate, step);
+      if (row.recorded) part.set(row.recorded.noise(step));
+      else gaussian(part, hidden, row.seed, row.candidate, step);
       if (guided) data.copyWithin((i + rows.length) * size, i * size, (i + 1) * size);
     });
     return floats(data, count, canvas, hidden);
   }
 
+  /** A tensor's first rows, without the twins. */
+  const split = (tensor: ort.Tensor) => rows.map((_, i) => (tensor.data as Float32Array).slice(i * size, (i + 1) * size));
+
   let x = noise(0);
   let previous: ort.Tensor = quiet;
+  if (rows.some((row) => row.recorded?.previous)) {
+    const parts = rows.map((row) => row.recorded?.previous ?? new Float32Array(size));
+    previous = floats(stack(guided ? [...parts, ...parts] : parts), count, canvas, hidden);
+  }
   for (const [i, step] of steps.entries()) {
     control.signal.throwIfAborted();
     const began = performance.now();
@@ -90,9 +109,9 @@ export async function sampleRows(
     });
     x = outputs["x_next"]!;
     previous = outputs["x0"]!;
+    observe?.(i, split(x), split(previous));
     control.onStep?.(rows.length, (performance.now() - began) / 1000);
     await control.breathe();
   }
-  const last = floatsOf({ x }, "x");
-  return rows.map((_, i) => last.slice(i * size, (i + 1) * size));
+  return split(x);
 }

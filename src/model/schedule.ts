@@ -33,8 +33,9 @@ const SQRT: NoiseSchedule = {
   alpha: (t) => clamp(1 - Math.sqrt(t + 1e-4), 0, 1),
   beta(t) {
     const root = Math.sqrt(t + 1e-4);
-    const bottom = 2 * root * (1 - root);
-    return bottom > 0 ? clamp(1 / bottom, 0, 1000) : 1000;
+    // Past the pole at root = 1 the released code clips the negative rate to 0.
+    const rate = 1 / (2 * root * (1 - root));
+    return clamp(rate, 0, 1000);
   },
   timeOfLogSnr: (logSnr) => clamp((1 - sigmoid(logSnr)) ** 2 - 1e-4, 0, 1),
 };

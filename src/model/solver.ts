@@ -25,7 +25,8 @@ interface Point {
 }
 
 function point(t: number, schedule: NoiseSchedule): Point {
-  const alpha = Math.min(1 - 1e-12, Math.max(1e-12, schedule.alpha(t)));
+  // Logarithms must be finite; a larger floor would show in the ancestral first step, whose cx is sqrt(alpha_t / alpha_s).
+  const alpha = Math.min(1 - 1e-12, Math.max(1e-18, schedule.alpha(t)));
   const mu = Math.sqrt(alpha);
   const sigma = Math.sqrt(1 - alpha);
   return { t, alpha, mu, sigma, lambda: Math.log(mu / sigma) };

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { SOLVERS, type BundleSummary, type FieldFault, type GenerateRequest, type Task } from "../engine/contract.js";
+import { GRIDS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type GenerateRequest, type Task } from "../engine/contract.js";
 import { TdiError } from "../errors.js";
 
 export interface RequestLimits {
@@ -70,6 +70,8 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
       steps: integer(1, 200).optional(),
       guidance: number(0, 10).optional(),
       solver: oneOf(SOLVERS).optional(),
+      grid: oneOf(GRIDS).optional(),
+      ranking: oneOf(RANKINGS).optional(),
       truncation: oneOf(["error", "end"]).default("error"),
       max_words: integer(1, 10_000).optional(),
       canvas: z.union([z.literal("auto"), integer(1, 10_000)], 'must be "auto" or a positive integer').default("auto"),

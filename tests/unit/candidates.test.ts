@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Candidate } from "../../src/engine/contract.js";
-import { cutWords, isCopy, rank } from "../../src/model/candidates.js";
+import type { Ranking, Task } from "../../src/engine/contract.js";
+import { cutWords, isCopy, isNearDuplicate, rank, type Sampled } from "../../src/model/candidates.js";
 import { canvasFor, widthFor } from "../../src/model/lengths.js";
 
-const candidate = (text: string, score: number, more: Partial<Candidate> = {}): Candidate => ({ text, score, is_copy: false, finish_reason: "stop", ...more });
+const candidate = (text: string, score: number, more: Partial<Sampled> = {}): Sampled => ({ text, score, is_copy: false, finish_reason: "stop", ...more });
+
+const ranked = (all: Sampled[], task: Task, ranking: Ranking) => rank(all, task, ranking).map(({ index, count }) => [all[index]!.text, count]);
+const order = (all: Sampled[], task: Task) => ranked(all, task, "confidence").map(([text]) => text);
 
 describe("candidates", () => {
   test("a copy is one whatever its case, punctuation and spacing", () => {
@@ -14,13 +17,39 @@ describe("candidates", () => {
 
   test("copies of a paraphrase's source come last, then confidence decides", () => {
     const all = [candidate("a", 0.5), candidate("b", 0.9, { is_copy: true }), candidate("c", 0.7)];
-    assert.deepEqual(rank(all, "paraphrase").map((c) => c.text), ["c", "a", "b"]);
-    assert.deepEqual(rank(all, "summarize").map((c) => c.text), ["b", "c", "a"]);
+    assert.deepEqual(order(all, "paraphrase"), ["c", "a", "b"]);
+    assert.deepEqual(order(all, "summarize"), ["b", "c", "a"]);
   });
 
   test("an empty text comes behind everything, a cut one behind a whole one", () => {
     const all = [candidate("", 1), candidate("cut", 0.9, { finish_reason: "max_words" }), candidate("open", 0.8, { finish_reason: "canvas" }), candidate("whole", 0.1)];
-    assert.deepEqual(rank(all, "summarize").map((c) => c.text), ["whole", "open", "cut", ""]);
+    assert.deepEqual(order(all, "summarize"), ["whole", "open", "cut", ""]);
+  });
+
+  test("minimum Bayes risk puts first what the other samples agree with, confidence what the decoder is sure of", () => {
+    const all = [candidate("What is bread made of in France?", 0.9), candidate("How do I cook white rice?", 0.5), candidate("How do you cook white rice?", 0.4)];
+    assert.deepEqual(ranked(all, "paraphrase", "mbr").at(-1), ["What is bread made of in France?", 1]);
+    assert.deepEqual(ranked(all, "paraphrase", "confidence")[0], ["What is bread made of in France?", 1]);
+  });
+
+  test("under minimum Bayes risk too, copies of a paraphrase's source come last", () => {
+    const all = [candidate("How do I cook rice?", 0.9, { is_copy: true }), candidate("How do I cook brown rice?", 0.5), candidate("What is bread?", 0.1)];
+    assert.equal(ranked(all, "paraphrase", "mbr").at(-1)![0], "How do I cook rice?");
+    assert.notEqual(ranked(all, "summarize", "mbr").at(-1)![0], "How do I cook rice?");
+  });
+
+  test("near-duplicates become one, and the counts add up to the samples", () => {
+    const all = [candidate("How do I cook rice", 0.2), candidate("What is bread?", 0.5), candidate("how do i cook rice?", 0.7), candidate("How do I cook rice ?", 0.6, { is_copy: true })];
+    assert.deepEqual(ranked(all, "paraphrase", "confidence"), [["how do i cook rice?", 2], ["What is bread?", 1], ["How do I cook rice ?", 1]]);
+    assert.deepEqual(ranked(all, "paraphrase", "mbr").map(([, count]) => count).sort(), [1, 1, 2]);
+  });
+
+  test("one word in ten may differ between near-duplicates, none in fewer", () => {
+    const ten = "one two three four five six seven eight nine ten";
+    assert.ok(isNearDuplicate(ten, ten.replace("five", "5")));
+    assert.ok(isNearDuplicate(ten, ten.replace(" five", "")));
+    assert.ok(!isNearDuplicate(ten, ten.replace("five", "5").replace("two", "2")));
+    assert.ok(!isNearDuplicate("Is it hot?", "Is it cold?"));
   });
 
   test("cutWords keeps whole words and tells when nothing was cut", () => {

@@ -8,7 +8,11 @@ import { noiseSchedule } from "../../src/model/schedule.js";
 import { solverSteps } from "../../src/model/solver.js";
 import { projectPath } from "../../src/project.js";
 
-const GRIDS: Record<string, TimeGrid> = { linear: { name: "linear" }, logsnr: { name: "logsnr", log_snr_min: -6, log_snr_max: 3 } };
+const GRIDS: Record<string, TimeGrid> = {
+  linear: { name: "linear" },
+  logsnr: { name: "logsnr", log_snr_min: -6, log_snr_max: 3 },
+  logit_normal: { name: "logit_normal", log_snr_min: -6, log_snr_max: 3, mean: -3, std: 2 },
+};
 
 describe("noise schedules", () => {
   test("tan-9 has the published signal levels", () => {
@@ -35,6 +39,11 @@ describe("noise schedules", () => {
     }
   });
 
+  test("sqrt: beta is clipped to 0 past its pole, as released", () => {
+    assert.equal(noiseSchedule("sqrt", 9).beta(1), 0);
+    assert.ok(noiseSchedule("sqrt", 9).beta(0.99) > 10);
+  });
+
   test("an unknown name is refused", () => assert.throws(() => noiseSchedule("linear", 1), RangeError));
 });
 
@@ -48,7 +57,7 @@ describe("solvers", () => {
   }[];
 
   test("coefficients are those of the training code, for every solver, schedule and grid", () => {
-    assert.equal(recorded.length, SOLVERS.length * 8);
+    assert.equal(recorded.length, SOLVERS.length * 12);
     for (const { schedule: name, d, grid, solver, steps } of recorded) {
       const schedule = noiseSchedule(name, d);
       const ours = solverSteps(solver, times(GRIDS[grid]!, 4, schedule), schedule, false);

@@ -223,6 +223,8 @@ def _model_arguments(p, stats=True):
 
 
 def main() -> None:
+    from .commands import add_import_command, add_sweep_command
+
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
 
@@ -400,6 +402,9 @@ def main() -> None:
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
     p.set_defaults(run=export_command)
+
+    add_import_command(commands)
+    add_sweep_command(commands)
 
     args = parser.parse_args()
     args.run(args)

@@ -37,14 +37,14 @@ class FrozenEncoder(nn.Module):
     PAD becomes the zero vector, every other special token e/|e|_2*sqrt(H) with e its input word embedding.
     """
 
-    def __init__(self, name: str, layer: int):
+    def __init__(self, name: str, layer: int, tokenizer: str | None = None):
         super().__init__()
         from transformers import AutoConfig, AutoModel, T5EncoderModel
 
         path = resolve_encoder(name)
         kind = AutoConfig.from_pretrained(path).model_type
         self.model = (T5EncoderModel if kind in ("t5", "mt5") else AutoModel).from_pretrained(path)
-        self.tokenizer = load_tokenizer(name)
+        self.tokenizer = load_tokenizer(tokenizer or name)
         self.layer = layer
         stack = getattr(getattr(self.model, "encoder", None), "layer", None)
         if stack is not None and layer >= 0:  # the layers above the latent are never run

@@ -92,10 +92,17 @@ PARITY_TEXTS = [
 ]
 
 
-def _describe(root: Path, path: Path) -> dict:
+def describe(root: Path, path: Path) -> dict:
     data = path.read_bytes()
     relative = path.name if path.parent == root else f"../{path.parent.name}/{path.name}"
     return {"path": relative, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def tokens_of(encoder: FrozenEncoder) -> dict:
+    """The special token ids that the server must know."""
+    tok = encoder.tokenizer
+    return {"pad": tok.pad_token_id, "cls": tok.cls_token_id, "sep": tok.sep_token_id, "unk": tok.unk_token_id,
+            "special": sorted(set(tok.all_special_ids))}
 
 
 def _write(path: Path, data: bytes, replace: bool) -> None:
@@ -135,13 +142,12 @@ def export_bundle(args) -> None:
         report = parity(encoder, denoiser, decoder, fp32, final, PARITY_TEXTS)
     print(json.dumps(report, indent=1))
     shutil.copyfile(Path(resolve_encoder(c.encoder)) / "tokenizer.json", shared / "tokenizer.json")
-    files = {name: _describe(out, path) for name, path in final.items()}
-    files["tokenizer"] = _describe(out, shared / "tokenizer.json")
+    files = {name: describe(out, path) for name, path in final.items()}
+    files["tokenizer"] = describe(out, shared / "tokenizer.json")
     if args.precision != "fp32":
-        files["embeddings"] = _describe(out, shared / TABLE_FILE)
+        files["embeddings"] = describe(out, shared / TABLE_FILE)
     if (shared / "casing.json").exists():
-        files["lexicon"] = _describe(out, shared / "casing.json")
-    tok = encoder.tokenizer
+        files["lexicon"] = describe(out, shared / "casing.json")
     bundle = {
         "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
         "language": card.get("language", "en"), "licence": card.get("licence", "Apache-2.0"), "precision": args.precision,
@@ -152,8 +158,7 @@ def export_bundle(args) -> None:
                                           "steps": 16, "guidance": 0.0}),
         "limits": {"source_tokens": c.source_length, "canvases": list(c.canvases), "max_steps": 200, "max_guidance": 10.0},
         "canvas_rule": card.get("canvas_rule", {"ratio": 1.15, "extra": 1}),
-        "tokens": {"pad": tok.pad_token_id, "cls": tok.cls_token_id, "sep": tok.sep_token_id, "unk": tok.unk_token_id,
-                   "special": sorted(set(tok.all_special_ids))},
+        "tokens": tokens_of(encoder),
         "files": files, "parity": report, "provenance": card.get("provenance", {}), "scores": card.get("scores", {}),
     }
     (out / "bundle.json").write_text(json.dumps(bundle, indent=1) + "\n")

@@ -14,6 +14,29 @@ from .encoder import FrozenEncoder
 COEFFICIENTS = ("cx", "c0", "c_previous", "c_noise", "c_skip", "c_out")
 
 
+class NormaliserGraph(nn.Module):
+    """hidden [B, S, H] raw encoder states, ids [B, S] -> z [B, S, H] = (hidden - mean) / std, then special tokens
+    overwritten: `pad_id` by the zero vector, every other by e/|e|_2*sqrt(H), e its input embedding [TEncDM, released code].
+
+    mean, std [H]; special_ids [K]; embeddings [K, H] of those ids, in that order.
+    """
+
+    def __init__(self, mean: torch.Tensor, std: torch.Tensor, special_ids: torch.Tensor, embeddings: torch.Tensor, pad_id: int):
+        super().__init__()
+        table = embeddings / embeddings.norm(dim=-1, keepdim=True).clamp_min(1e-12) * len(mean) ** 0.5
+        table[special_ids == pad_id] = 0.0
+        self.register_buffer("special_ids", special_ids)
+        self.register_buffer("special_table", table)
+        self.register_buffer("mean", mean.clone())
+        self.register_buffer("std", std.clone())
+        self.register_buffer("scale", 1.0 / std)
+
+    def forward(self, hidden, ids):
+        z = (hidden - self.mean) * self.scale
+        hit = (ids[..., None] == self.special_ids).to(z.dtype)  # [B, S, K]
+        return z * (1.0 - hit.sum(-1, keepdim=True)) + hit @ self.special_table
+
+
 class EncoderGraph(nn.Module):
     """ids [B, S] int64, mask [B, S] float -> states [B, S, H]: normalised latents, special tokens overwritten."""
 
@@ -21,18 +44,10 @@ class EncoderGraph(nn.Module):
         super().__init__()
         self.encoder = encoder
         special = encoder.is_special.nonzero().flatten()
-        table = encoder.word_embeddings[special]
-        table = table / table.norm(dim=-1, keepdim=True).clamp_min(1e-12) * encoder.hidden**0.5
-        table[special == encoder.pad_id] = 0.0
-        self.register_buffer("special_ids", special)
-        self.register_buffer("special_table", table)
-        self.register_buffer("scale", 1.0 / encoder.std)
+        self.normaliser = NormaliserGraph(encoder.mean, encoder.std, special, encoder.word_embeddings[special], encoder.pad_id)
 
     def forward(self, ids, mask):
-        h = self.encoder.hidden_states(ids, mask)
-        z = (h - self.encoder.mean) * self.scale
-        hit = (ids[..., None] == self.special_ids).to(z.dtype)  # [B, S, specials]
-        return z * (1.0 - hit.sum(-1, keepdim=True)) + hit @ self.special_table
+        return self.normaliser(self.encoder.hidden_states(ids, mask), ids)
 
 
 class ConditionGraph(nn.Module):
@@ -74,7 +89,7 @@ class StepGraph(nn.Module):
 class DecoderGraph(nn.Module):
     """x, states (both normalised) and bias [B, S] -> ids [B, L] int64, probability [B, L] of each."""
 
-    def __init__(self, decoder: Decoder, encoder: FrozenEncoder):
+    def __init__(self, decoder: Decoder, encoder: FrozenEncoder | NormaliserGraph):
         super().__init__()
         self.decoder = decoder
         self.register_buffer("mean", encoder.mean.clone())
@@ -92,19 +107,21 @@ class DecoderGraph(nn.Module):
         return ids, 1.0 / (logits - top).exp().sum(-1)
 
 
-def export_graphs(encoder: FrozenEncoder, denoiser: Denoiser, decoder: Decoder, folder: Path) -> dict[str, Path]:
-    """Write encoder, condition, denoiser and decoder in fp32. Returns the path of each."""
+def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, decoder: Decoder, folder: Path) -> dict[str, Path]:
+    """Write encoder, condition, denoiser and decoder in fp32. Returns the path of each. Where only the normaliser of an
+    encoder is at hand it is written in the encoder's place, as `normaliser`: enough to check a model, not to serve it."""
     c = denoiser.config
-    b, n, s, h = 2, 16, 9, c.hidden
+    b, n, s, h = 2, min(16, c.max_positions), 9, c.hidden
     dim = torch.export.Dim
-    rows, canvas, source = dim("rows", max=4096), dim("canvas", max=c.max_positions), dim("source", max=512)
+    rows, canvas, source = dim("rows", max=4096), dim("canvas", max=c.max_positions), dim("source", max=max(512, c.source_length))
     states, x, bias = torch.randn(b, s, h), torch.randn(b, n, h), torch.zeros(b, s)
     kv = torch.randn(b, c.attended, c.heads, s, h // c.heads)
-    ids = torch.randint(1000, 2000, (b, s))
+    ids = torch.randint(0, 100, (b, s))
     index = torch.arange(b)
+    by_row = [{0: rows, 1: source}, {0: rows, 1: source}]
     jobs = {
-        "encoder": (EncoderGraph(encoder), (ids, torch.ones(b, s)), ["ids", "mask"], ["states"],
-                    [{0: rows, 1: source}, {0: rows, 1: source}]),
+        **({"normaliser": (encoder, (states, ids), ["hidden", "ids"], ["states"], by_row)} if isinstance(encoder, NormaliserGraph)
+           else {"encoder": (EncoderGraph(encoder), (ids, torch.ones(b, s)), ["ids", "mask"], ["states"], by_row)}),
         "condition": (ConditionGraph(denoiser), (states,), ["states"], ["keys", "values"], [{0: rows, 1: source}]),
         "denoiser": (StepGraph(denoiser), (x, x, torch.rand(b), kv, kv, bias, torch.randn(b, 6), x, index, index, torch.zeros(b)),
                      ["x", "previous", "t", "keys", "values", "bias", "coefficients", "noise", "positive", "negative", "guidance"],

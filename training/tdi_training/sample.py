@@ -20,15 +20,15 @@ def _beta(schedule: NoiseSchedule, t: float) -> float:
         return math.pi * d2 * math.tan(theta) * (1 + tan2) / (1 + d2 * tan2)
     if schedule.name == "sqrt":
         root = math.sqrt(t + 1e-4)
-        bottom = 2 * root * (1 - root)
-        return min(max(1 / bottom, 0.0), 1000.0) if bottom > 0 else 1000.0
+        bottom = 2 * root * (1 - root)  # negative past the pole at root = 1, where the released code clips the rate to 0
+        return min(max(1 / bottom, 0.0), 1000.0) if bottom else 1000.0
     return 0.1 + 19.9 * t
 
 
 def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor) -> list[tuple[float, ...]]:
     """[(t, cx, c0, cp, cn)] per step of a decreasing grid; the last step adds no noise (the last mean is returned)."""
     ts = grid.double()
-    alphas = schedule.alpha(ts).clamp(1e-12, 1 - 1e-12)
+    alphas = schedule.alpha(ts).clamp(1e-18, 1 - 1e-12)
     steps: list[tuple[float, ...]] = []
     half_log = [0.5 * math.log(float(a) / (1 - float(a))) for a in alphas]
     for i in range(len(ts) - 1):

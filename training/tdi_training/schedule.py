@@ -60,9 +60,14 @@ def loss_weight(alpha: torch.Tensor, mode: str) -> torch.Tensor:
 
 
 def time_grid(steps: int, schedule: NoiseSchedule, grid: str, log_snr_range=(-9.0, 4.0)) -> torch.Tensor:
-    """[steps + 1] decreasing times: `linear` from 1 to 0.01, or `logsnr`, evenly spaced in log-SNR over the range."""
+    """[steps + 1] decreasing times: `linear` from 1 to 0.01; `logsnr`, evenly spaced in log-SNR over the range; or
+    `logit_normal`, as `sample_times` draws them: even quantiles of log-SNR ~ N(-3, 2^2) cut to the range."""
     if grid == "linear":
         return torch.linspace(1.0, 0.01, steps + 1)
     if grid == "logsnr":
         return schedule.time_of_log_snr(torch.linspace(log_snr_range[0], log_snr_range[1], steps + 1))
+    if grid == "logit_normal":
+        ends = torch.special.ndtr((torch.tensor(log_snr_range, dtype=torch.float64) + 3.0) / 2.0)
+        mass = torch.linspace(float(ends[0]), float(ends[1]), steps + 1, dtype=torch.float64)
+        return schedule.time_of_log_snr(-3.0 + 2.0 * torch.special.ndtri(mass))
     raise ValueError(f"unknown grid {grid}")
