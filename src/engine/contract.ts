@@ -28,6 +28,27 @@ export interface GenerateRequest {
   task: Task;
   texts: string[];
   options: GenerateOptions;
+  /** Ask for a `StepEvent` of every row after every so many steps, and after its last; at least 1. */
+  progress?: { everySteps: number };
+}
+
+/**
+ * What a row reads as after `step` of its `steps`: its present prediction of x0, decoded; after the last step, its result.
+ * Rows report independently of each other. When a lost engine process makes a request run again, its steps are reported again.
+ */
+export interface StepEvent {
+  /** Place of the text in the request. */
+  index: number;
+  candidate: number;
+  /** Steps done, 1 to `steps`. */
+  step: number;
+  steps: number;
+  /** Diffusion time at which the prediction was made: near 1 pure noise, near 0 nearly clean. */
+  t: number;
+  /** Restored like a result's text; may be empty while little is decided. */
+  text: string;
+  /** Word pieces up to the first end token, each with the decoder's probability of it, 0..1. */
+  tokens: { text: string; confidence: number }[];
 }
 
 export type FinishReason = "stop" | "canvas" | "max_words";

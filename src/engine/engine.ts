@@ -2,7 +2,7 @@ import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { Admission } from "./admission.js";
-import type { BundleSummary, GenerateReply, GenerateRequest, Task } from "./contract.js";
+import type { BundleSummary, GenerateReply, GenerateRequest, StepEvent, Task } from "./contract.js";
 import type { EndReason, EngineProcessOptions } from "./engine-process.js";
 import { cancelError, type CancelReason, type Job } from "./job.js";
 import { observeReply } from "./observe.js";
@@ -63,10 +63,11 @@ export class Engine {
   /**
    * Runs one request. Its slots are taken before any work and freed once the engine process has let go of it.
    * @param signal aborted when the caller is gone
+   * @param onProgress told of the step events that `request.progress` asks for, until the returned promise settles
    * @throws TdiError not_ready, queue_full, deadline_exceeded, engine_restarted, internal, or a fault of the request
    * @throws ClientGoneError after an abort
    */
-  submit(request: GenerateRequest, signal: AbortSignal): Promise<GenerateReply> {
+  submit(request: GenerateRequest, signal: AbortSignal, onProgress?: (event: StepEvent) => void): Promise<GenerateReply> {
     if (!this.ready) {
       return Promise.reject(new TdiError("not_ready", this.#closing ? "The server is shutting down." : "The engine is loading or restarting."));
     }
@@ -88,6 +89,7 @@ export class Engine {
         sentAt: 0,
         attempts: 0,
         settled: false,
+        onProgress,
         resolve: (reply) => (settle(), resolve(reply)),
         reject: (error) => (settle(), reject(error)),
       };
@@ -164,6 +166,8 @@ export class Engine {
       const { task } = job.request;
       this.options.metrics.stepSeconds.observe({ task }, message.seconds);
       this.options.metrics.stepRows.observe({ task }, message.rows);
+    } else if (message.type === "event") {
+      if (!job.settled) job.onProgress?.(message.event);
     } else if (message.type !== "progress") {
       this.#onEnd(job, message);
     }

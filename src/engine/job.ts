@@ -1,5 +1,5 @@
 import { TdiError } from "../errors.js";
-import type { GenerateReply, GenerateRequest } from "./contract.js";
+import type { GenerateReply, GenerateRequest, StepEvent } from "./contract.js";
 
 /** Why an admitted request ended before it was done. */
 export type CancelReason = "client_gone" | "deadline" | "shutdown";
@@ -18,6 +18,8 @@ export interface Job {
   attempts: number;
   /** The caller has its answer; the engine process may still be at work. */
   settled: boolean;
+  /** Told of each step event while it is not settled. */
+  readonly onProgress: ((event: StepEvent) => void) | undefined;
   resolve(reply: GenerateReply): void;
   reject(error: Error): void;
 }

@@ -1,6 +1,6 @@
 import type { LoadOptions } from "../model/pipeline-contract.js";
 import type { FailureTrace } from "../telemetry/failure.js";
-import type { BundleSummary, EngineFault, GenerateReply, GenerateRequest } from "./contract.js";
+import type { BundleSummary, EngineFault, GenerateReply, GenerateRequest, StepEvent } from "./contract.js";
 
 /** What the server process tells the engine process. `load` comes first and once. */
 export type ToWorker =
@@ -17,6 +17,8 @@ export type FromWorker =
   | { type: "progress"; id: number }
   /** One denoising step is done: rows in the call, and its seconds. */
   | { type: "step"; id: number; rows: number; seconds: number }
+  /** What a row reads as at present; only for a request that asked for it. */
+  | { type: "event"; id: number; event: StepEvent }
   | { type: "done"; id: number; reply: GenerateReply }
   | { type: "failed"; id: number; fault: EngineFault; trace?: FailureTrace }
   | { type: "cancelled"; id: number }

@@ -87,6 +87,9 @@ async function outcome(run: Run, pipelines: Map<Task, Pipeline>): Promise<FromWo
       lastProgress = performance.now();
       send({ type: "step", id, rows, seconds });
     },
+    onEvent(event) {
+      send({ type: "event", id, event });
+    },
   };
   try {
     const pipeline = pipelines.get(request.task);

@@ -1,4 +1,4 @@
-import type { BundleSummary, GenerateReply, GenerateRequest, Task } from "../engine/contract.js";
+import type { BundleSummary, GenerateReply, GenerateRequest, StepEvent, Task } from "../engine/contract.js";
 
 /** How a pipeline lets the process breathe and tells what it does, between two denoising steps. */
 export interface RunControl {
@@ -8,6 +8,8 @@ export interface RunControl {
   breathe(): Promise<void>;
   /** After each denoising step: rows in the call and its seconds. */
   onStep?(rows: number, seconds: number): void;
+  /** What a row reads as at present, as often as the request asks for it. */
+  onEvent?(event: StepEvent): void;
 }
 
 /** One loaded bundle: text in, text out. Faults of the request reject with a TdiError (src/errors.ts). */

@@ -5,7 +5,7 @@ import { EMPTY_LEXICON, type Lexicon, loadLexicon, restoreFrom } from "../condit
 import { SourceText } from "../conditioning/source.js";
 import { readSources, type Source } from "../conditioning/sources.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
-import type { BundleSummary, Candidate, GenerateReply, GenerateRequest, StageTimings, Task, TextResult } from "../engine/contract.js";
+import type { BundleSummary, Candidate, GenerateReply, GenerateRequest, StageTimings, StepEvent, Task, TextResult } from "../engine/contract.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { cutWords, isCopy, rank } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
@@ -101,12 +101,19 @@ class TextDiffusion implements Pipeline {
         condition: conditions[text]!,
       })),
     );
+    const indexes = sources.map((source) => new SourceText(source.text));
+    /** Decodes the prediction of a group's rows after every so many steps, and after the last. */
+    const report = (group: readonly PlannedRow[]) => async (step: number, t: number, x0: readonly Float32Array[]) => {
+      if (step % request.progress!.everySteps !== 0 && step !== steps) return;
+      const decoded = await decodeRows(this.decoder, x0, group.map((row) => row.condition), group[0]!.canvas, card.model.hidden, card.tokens);
+      group.forEach(({ text, candidate }, i) => control.onEvent?.({ index: text, candidate, step, steps, t, ...this.reading(decoded[i]!, indexes[text]!) }));
+    };
     const found: { row: PlannedRow; decoded: Decoded }[] = [];
     for (const group of groups(rows, (row) => `${row.canvas}/${row.condition.width}`, MAX_ROWS)) {
       const { canvas, condition } = group[0]!;
       const nullCondition = await this.nullFor(condition.width);
       const latents = await clock("denoising", () =>
-        sampleRows(this.denoiser, card.model, group, canvas, plan, guidance, nullCondition, control),
+        sampleRows(this.denoiser, card.model, group, canvas, plan, guidance, nullCondition, control, request.progress && report(group)),
       );
       const decoded = await clock("decoding", () =>
         decodeRows(this.decoder, latents, group.map((row) => row.condition), canvas, card.model.hidden, card.tokens),
@@ -116,7 +123,7 @@ class TextDiffusion implements Pipeline {
     }
 
     const results = sources.map((source, text): TextResult => {
-      const index = new SourceText(source.text);
+      const index = indexes[text]!;
       const mine = found.filter(({ row }) => row.text === text).sort((a, b) => a.row.candidate - b.row.candidate);
       const spelled = mine.map(({ decoded }) => this.candidate(decoded, source, index, options.maxWords));
       const candidates = rank(spelled.map(({ candidate }) => candidate), this.task);
@@ -140,6 +147,13 @@ class TextDiffusion implements Pipeline {
       used: { steps, guidance, solver, grid: card.defaults.grid.name, seed: options.seed, num_candidates: options.numCandidates },
       timings,
     };
+  }
+
+  /** What a row reads as: its text, and its tokens with the decoder's confidence in each. */
+  private reading(decoded: Decoded, index: SourceText): Pick<StepEvent, "text" | "tokens"> {
+    const spelled = this.tokenizer.spell(decoded.ids);
+    const tokens = spelled.map((text, i) => ({ text, confidence: Number(decoded.confidences[i]!.toFixed(4)) }));
+    return { text: restoreFrom(index, spelled, this.lexicon), tokens };
   }
 
   async warmUp(): Promise<void> {

@@ -29,6 +29,7 @@ function stack(parts: readonly Float32Array[]): Float32Array {
 /**
  * Denoises a batch of rows of one canvas and one source width. With guidance every row has a twin on the null
  * condition, in the same call; the guided prediction drives both. Returns the last mean [canvas, hidden] of each row.
+ * `onPrediction` is awaited after each step with every row's prediction of x0 [canvas, hidden], at the end with its last mean.
  * Rejects with the signal's reason when it aborts between two steps.
  */
 export async function sampleRows(
@@ -40,6 +41,7 @@ export async function sampleRows(
   guidance: number,
   nullCondition: Condition,
   control: RunControl,
+  onPrediction?: (stepsDone: number, t: number, x0: readonly Float32Array[]) => Promise<void>,
 ): Promise<Float32Array[]> {
   const { hidden, layers, heads } = shape;
   const guided = guidance > 0;
@@ -91,6 +93,10 @@ export async function sampleRows(
     x = outputs["x_next"]!;
     previous = outputs["x0"]!;
     control.onStep?.(rows.length, (performance.now() - began) / 1000);
+    if (onPrediction) {
+      const read = floatsOf(outputs, i === steps.length - 1 ? "x_next" : "x0");
+      await onPrediction(i + 1, step.t, rows.map((_, row) => read.subarray(row * size, (row + 1) * size)));
+    }
     await control.breathe();
   }
   const last = floatsOf({ x }, "x");

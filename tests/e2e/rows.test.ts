@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
+import type { GenerateRequest, StepEvent } from "../../src/engine/contract.js";
 import type { Pipeline, RunControl } from "../../src/model/pipeline-contract.js";
 import { loadPipelines } from "../../src/model/pipeline.js";
 import { projectPath } from "../../src/project.js";
@@ -19,6 +20,19 @@ describe("texts of a request are independent", () => {
     const options = { numCandidates: 2, seed, steps: 5, solver, guidance, truncation: "end", canvas: 16 } as const;
     return (await pipeline.generate({ task: "paraphrase", texts, options }, quiet)).results;
   }
+
+  test("the last prediction that is reported reads as the result", async () => {
+    const events: StepEvent[] = [];
+    const options = { numCandidates: 2, seed: 3, steps: 5, solver: "ddim", guidance: 0.5, truncation: "end", canvas: 16 } as const;
+    const request: GenerateRequest = { task: "paraphrase", texts: [...QUESTIONS], options, progress: { everySteps: 3 } };
+    const { results } = await pipeline.generate(request, { ...quiet, onEvent: (event) => events.push(event) });
+    assert.equal(events.length, QUESTIONS.length * 2 * 2);
+    for (const { index, candidate, step, text, tokens } of events) {
+      assert.ok(step === 3 || step === 5);
+      assert.ok(tokens.every(({ confidence }) => confidence > 0 && confidence <= 1));
+      if (step === 5) assert.ok(results[index]!.candidates.some((each) => each.text === text), `${index} ${candidate}: ${text}`);
+    }
+  });
 
   for (const [solver, guidance] of [["ddim", 0], ["ancestral", 0.5]] as const) {
     test(`${solver}, guidance ${guidance}: alone, among others, beside an odd one, at another place`, async () => {

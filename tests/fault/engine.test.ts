@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { Config } from "../../src/config.js";
+import type { GenerateRequest, StepEvent } from "../../src/engine/contract.js";
 import { BROKEN } from "../fixtures/fake-pipeline.js";
 import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
 
@@ -94,6 +95,37 @@ describe("the engine process", () => {
     const environment = readFileSync(`/proc/${service.engine.pid}/environ`, "utf8").split("\0");
     assert.ok(environment.includes("ORT_DISABLE_TELEMETRY=1"));
     assert.ok(environment.includes("MALLOC_TRIM_THRESHOLD_=65536"));
+  });
+});
+
+describe("progress", () => {
+  const request = (everySteps?: number): GenerateRequest => ({
+    task: "paraphrase",
+    texts: ["one", "two"],
+    options: { numCandidates: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
+    ...(everySteps && { progress: { everySteps } }),
+  });
+
+  test("every row is reported after every so many steps and after its last, before the reply", async (t) => {
+    const service = await start(t);
+    const events: StepEvent[] = [];
+    let replied = false;
+    await service.engine.submit(request(2), new AbortController().signal, (event) => {
+      assert.equal(replied, false);
+      events.push(event);
+    });
+    replied = true;
+    for (const index of [0, 1]) {
+      for (const candidate of [0, 1]) {
+        const mine = events.filter((event) => event.index === index && event.candidate === candidate);
+        assert.deepEqual(mine.map(({ step, steps }) => [step, steps]), [[2, 5], [4, 5], [5, 5]]);
+      }
+    }
+  });
+
+  test("is not told unasked", async (t) => {
+    const service = await start(t);
+    await service.engine.submit(request(), new AbortController().signal, () => assert.fail("an event"));
   });
 });
 
