@@ -28,6 +28,8 @@ export interface GenerateRequest {
   task: Task;
   texts: string[];
   options: GenerateOptions;
+  /** Who asks, for fair shares; requests without one share one. */
+  client?: string;
   /** Ask for a `StepEvent` of every row after every so many steps, and after its last; at least 1. */
   progress?: { everySteps: number };
 }

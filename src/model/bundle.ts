@@ -38,6 +38,8 @@ const bundleSchema = z.object({
     encoder: fileEntry,
     condition: fileEntry,
     denoiser: fileEntry,
+    /** Several steps a call (training/tdi_training/loop.py), for devices where a call is dear. */
+    denoiser_loop: fileEntry.optional(),
     decoder: fileEntry,
     tokenizer: fileEntry,
     embeddings: fileEntry.optional(),

@@ -109,6 +109,15 @@ describe("openapi.yaml and the running server", () => {
       await expectReply("post", path, 404, "not_found", partial.post(path, { text: "A text." }));
     });
 
+    test(`${path}: a client over its share`, async (t) => {
+      const tight = await startFake({ maxClientRows: 1 });
+      t.after(() => tight.close());
+      const mine = tight.post(path, { text: "slow", steps: 20 });
+      await until(async () => /^tdi_in_flight_rows 1$/m.test(await (await fetch(`${tight.url}/metrics`)).text()));
+      await expectReply("post", path, 429, "client_over_share", tight.post(path, { text: "A text." }));
+      assert.equal((await mine).status, 200);
+    });
+
     test(`${path}: a full queue and a passed deadline`, async (t) => {
       const tight = await startFake({ maxQueuedRows: 1, deadlineMs: 400 });
       t.after(() => tight.close());

@@ -1,31 +1,28 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import type { GenerateRequest, StepEvent } from "../../src/engine/contract.js";
-import type { Pipeline, RunControl } from "../../src/model/pipeline-contract.js";
+import type { StepEvent } from "../../src/engine/contract.js";
+import type { PartRequest, Pipeline } from "../../src/model/pipeline-contract.js";
 import { loadPipelines } from "../../src/model/pipeline.js";
 import { projectPath } from "../../src/project.js";
+import { generate } from "./generate.js";
 import { QUESTIONS } from "./texts.js";
 
-const quiet: RunControl = { signal: new AbortController().signal, breathe: async () => undefined };
-
-/** On the shipped graphs: whatever shares a request must not change a text. */
-describe("texts of a request are independent", () => {
+/** On the shipped graphs: whatever shares a call must not change a text. */
+describe("texts are independent", () => {
   let pipeline: Pipeline;
 
   before(async () => {
     pipeline = (await loadPipelines({ modelsDir: projectPath("models"), threads: 1 })).get("paraphrase")!;
   });
 
-  async function run(texts: string[], solver: "ddim" | "ancestral", guidance: number, seed = 3) {
-    const options = { numCandidates: 2, seed, steps: 5, solver, guidance, truncation: "end", canvas: 16 } as const;
-    return (await pipeline.generate({ task: "paraphrase", texts, options }, quiet)).results;
+  function part(text: string, solver: "ddim" | "ancestral", guidance: number, steps = 5, seed = 3): PartRequest {
+    return { task: "paraphrase", text, index: 0, options: { numCandidates: 2, seed, steps, solver, guidance, truncation: "end", canvas: 16 } };
   }
 
-  test("the last prediction that is reported reads as the result", async () => {
+  test("the last event of a row reads as the result", async () => {
     const events: StepEvent[] = [];
-    const options = { numCandidates: 2, seed: 3, steps: 5, solver: "ddim", guidance: 0.5, truncation: "end", canvas: 16 } as const;
-    const request: GenerateRequest = { task: "paraphrase", texts: [...QUESTIONS], options, progress: { everySteps: 3 } };
-    const { results } = await pipeline.generate(request, { ...quiet, onEvent: (event) => events.push(event) });
+    const parts = QUESTIONS.map((text, index) => ({ ...part(text, "ddim", 0.5), index, everySteps: 3 }));
+    const results = await generate(pipeline, parts, { maxRows: 8 }, (event) => events.push(event));
     assert.equal(events.length, QUESTIONS.length * 2 * 2);
     for (const { index, candidate, step, text, tokens } of events) {
       assert.ok(step === 3 || step === 5);
@@ -35,12 +32,17 @@ describe("texts of a request are independent", () => {
   });
 
   for (const [solver, guidance] of [["ddim", 0], ["ancestral", 0.5]] as const) {
-    test(`${solver}, guidance ${guidance}: alone, among others, beside an odd one, at another place`, async () => {
-      const mine = QUESTIONS[1];
-      const [alone] = await run([mine], solver, guidance);
-      assert.deepEqual((await run([QUESTIONS[0], mine, QUESTIONS[2]], solver, guidance))[1], alone);
-      assert.deepEqual((await run(["zx ".repeat(12), "!!!!!!! ???", "a", mine], solver, guidance))[3], alone);
-      assert.notDeepEqual((await run([mine], solver, guidance, 4))[0], alone);
+    test(`${solver}, guidance ${guidance}: alone, in full batches with any solver, guidance and step count, several steps a call`, async () => {
+      const mine = part(QUESTIONS[1], solver, guidance);
+      const [alone] = await generate(pipeline, [mine], { maxRows: 1 });
+      const others = [part(QUESTIONS[0], "ancestral", 0.7, 3), part("!!!!!!! ???", "ddim", 0, 9), part("zx ".repeat(12), solver, guidance), part("a", "ddim", 2, 4)];
+      for (const maxRows of [3, 7, 16]) {
+        for (const stepsPerCall of [1, 3]) {
+          const results = await generate(pipeline, [...others.slice(0, 2), mine, ...others.slice(2)], { maxRows, stepsPerCall });
+          assert.deepEqual(results[2], alone, `${maxRows} rows, ${stepsPerCall} steps a call`);
+        }
+      }
+      assert.notDeepEqual((await generate(pipeline, [{ ...mine, options: { ...mine.options, seed: 4 } }], { maxRows: 1 }))[0], alone);
     });
   }
 });
