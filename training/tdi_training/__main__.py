@@ -346,6 +346,7 @@ def main() -> None:
     p.add_argument("--out", required=True, help="bundle folder")
     p.add_argument("--shared", help="folder beside it for what several bundles use (encoder, tokenizer, lexicon)")
     p.add_argument("--replace-shared", action="store_true", help="overwrite shared files; then export every bundle again")
+    p.add_argument("--loop", action="store_true", help="also write the denoiser as a loop of steps, for devices where a call is dear")
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
