@@ -52,10 +52,10 @@ function npm(...args) {
   return status === 0;
 }
 
-/** Compiles src/ and tests/ into dist/ unless it was made from the same contents. */
+/** Compiles src/, tests/ and bench/ into dist/ unless it was made from the same contents. */
 function build() {
   const stamp = join(root, "dist", ".built-from");
-  const fingerprint = fingerprintOf(["package-lock.json", "tsconfig.json", ...filesBelow("src"), ...filesBelow("tests")]);
+  const fingerprint = fingerprintOf(["package-lock.json", "tsconfig.json", ...filesBelow("src"), ...filesBelow("tests"), ...filesBelow("bench")]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) return;
   say("building (tsc)");
   rmSync(join(root, "dist"), { recursive: true, force: true });

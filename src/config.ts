@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { BATCHINGS, type Batching } from "./engine/step-scheduler.js";
 import { projectPath } from "./project.js";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "silent"] as const;
@@ -30,6 +31,7 @@ function flag<T>(env: string, fallback: T, schema: z.ZodType<T, string>, help: s
 }
 
 const DAY_MS = 86_400_000;
+const CORES = Math.min(availableParallelism(), 8);
 
 /** Every setting of the server: the flag's name, its environment twin, default, check and one line of help. */
 const FLAGS = {
@@ -37,14 +39,21 @@ const FLAGS = {
   port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.
-  threads: flag("TDI_THREADS", Math.min(availableParallelism(), 8), integer(1, 256), "compute threads of the engine"),
+  threads: flag("TDI_THREADS", CORES, integer(1, 256), "compute threads, divided among the engine processes"),
+  engines: flag("TDI_ENGINES", CORES, integer(1, 64), "engine processes; on a CPU as many as threads serve most requests a second, one serves a single request fastest"),
+  batching: flag("TDI_BATCHING", "continuous" as Batching, z.enum(BATCHINGS) as z.ZodType<Batching, string>, `when rows may join a batch: ${BATCHINGS.join(", ")} (the last two to compare with)`),
+  "max-batch-rows": flag("TDI_MAX_BATCH_ROWS", 8, integer(1, 65_536), "rows under way in one engine process at a time; a row with guidance counts twice"),
+  "steps-per-call": flag("TDI_STEPS_PER_CALL", 1, integer(1, 64), "denoising steps in one call of the model; over 1 only where a call is dear"),
+  "max-engine-mb": flag("TDI_MAX_ENGINE_MB", 0, integer(0, 10_000_000), "megabytes of memory of one engine process, over which it is replaced; 0 is four fifths of the memory there is, divided among them"),
   "max-queued-rows": flag("TDI_MAX_QUEUED_ROWS", 256, integer(1, 1_000_000), "rows (texts x candidates) admitted at a time, waiting and running; more is a 503"),
+  "max-client-rows": flag("TDI_MAX_CLIENT_ROWS", 0, integer(0, 1_000_000), "rows that one client may have admitted at a time; more is a 429; 0 is half of --max-queued-rows"),
   "deadline-ms": flag("TDI_DEADLINE_MS", 60_000, integer(1, DAY_MS), "milliseconds a request may take; then it is a 504"),
   "max-body-bytes": flag("TDI_MAX_BODY_BYTES", 1_048_576, integer(1, 1_073_741_824), "bytes of a request body"),
   "max-text-characters": flag("TDI_MAX_TEXT_CHARACTERS", 20_000, integer(1, 10_000_000), "characters of one text"),
   "max-texts": flag("TDI_MAX_TEXTS", 32, integer(1, 4096), "texts of one request"),
   "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
   "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
+  "grace-ms": flag("TDI_GRACE_MS", 1_000, integer(0, DAY_MS), "milliseconds at shutdown in which /health/ready says no and requests are still taken, for load balancers to notice"),
   "drain-ms": flag("TDI_DRAIN_MS", 20_000, integer(0, DAY_MS), "milliseconds that running requests get to finish at shutdown"),
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
   "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
@@ -95,6 +104,10 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
   if (faults.length === 0 && checked.maxQueuedRows < checked.maxRows) {
     faults.push("--max-queued-rows (or TDI_MAX_QUEUED_ROWS): must be at least --max-rows, or the largest request could never be admitted");
   }
+  checked.maxClientRows ||= Math.max(Math.ceil(checked.maxQueuedRows / 2), checked.maxRows);
+  if (faults.length === 0 && checked.maxClientRows < checked.maxRows) {
+    faults.push("--max-client-rows (or TDI_MAX_CLIENT_ROWS): must be at least --max-rows, or the largest request could never be admitted");
+  }
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
   return { ...checked, modelsDir: resolve(checked.modelsDir) };
 }
@@ -105,7 +118,7 @@ export function helpText(): string {
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.map((name) => {
     const { env, fallback, help } = FLAGS[name];
-    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" ? "the cores, at most 8" : String(fallback);
+    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" || name === "engines" ? "the cores, at most 8" : String(fallback);
     return `  --${name.padEnd(width)}  ${help}\n    ${" ".repeat(width)}${env}, default ${shown}`;
   });
   return [

@@ -61,6 +61,11 @@ export const ERRORS = {
     title: "Text too short",
     description: "The text is too short to be summarised.",
   },
+  client_over_share: {
+    status: 429,
+    title: "Client over its share",
+    description: "The client has as many rows admitted as one may have at a time; retry after the seconds in Retry-After.",
+  },
   internal: {
     status: 500,
     title: "Internal error",
@@ -96,7 +101,7 @@ export function isErrorCode(code: string): code is ErrorCode {
 
 /**
  * An error of the table above. `detail` and `faults` are shown to the client, so they hold no input text, no path and no
- * stack. `retryAfterSeconds` becomes the Retry-After header of a 503 (1 when not given).
+ * stack. `retryAfterSeconds` becomes the Retry-After header of a 429 or 503 (1 when not given).
  */
 export class TdiError extends Error {
   override readonly name = "TdiError";

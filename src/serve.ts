@@ -1,6 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { totalmem } from "node:os";
+import { setTimeout } from "node:timers/promises";
 import type { Config } from "./config.js";
 import { Engine } from "./engine/engine.js";
 import { VERSION } from "./project.js";
@@ -16,7 +18,7 @@ export interface Service {
   port: number;
   /** Resolves when the bundles are loaded and warm. @throws Error with the reason, fit to show an operator */
   loaded: Promise<void>;
-  /** Takes no more, lets running requests finish until the drain time is over, and ends everything. */
+  /** Says so to load balancers, after the grace takes no more, lets running requests finish until the drain time is over, and ends everything. */
   close(): Promise<void>;
 }
 
@@ -34,7 +36,12 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   const engine = new Engine({
     ...config,
     worker,
-    load: { modelsDir: config.modelsDir, threads: config.threads },
+    load: {
+      modelsDir: config.modelsDir,
+      threads: Math.max(1, Math.floor(config.threads / config.engines)),
+      scheduler: { batching: config.batching, maxRows: config.maxBatchRows, stepsPerCall: config.stepsPerCall },
+    },
+    maxMemoryBytes: config.maxEngineMb > 0 ? config.maxEngineMb * 1e6 : (0.8 * availableMemory()) / config.engines,
     logger,
     metrics,
   });
@@ -49,14 +56,23 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   const loaded = engine.start();
 
   async function close(): Promise<void> {
+    if (engine.ready) {
+      engine.leaveRotation();
+      await setTimeout(config.graceMs);
+    }
     const closed = new Promise((resolve) => server.close(resolve));
     await engine.drain(config.drainMs);
     // The last replies are on their way; whatever is still open after a moment is idle or stuck.
-    setTimeout(() => server.closeAllConnections(), 500).unref();
+    void setTimeout(500, undefined, { ref: false }).then(() => server.closeAllConnections());
     server.closeIdleConnections();
     await closed;
     await engine.stop();
   }
 
   return { server, engine, metrics, port, loaded, close };
+}
+
+/** Bytes of memory of this machine or container. */
+function availableMemory(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }

@@ -9,7 +9,7 @@ export interface Condition {
   width: number;
   /** [width, hidden] normalised latents. */
   states: Float32Array;
-  /** [layers, heads, width, hidden/heads] of every cross-attention, made once a source. */
+  /** [layers, heads, width, hidden/heads] of everything that attends to the source, made once a source. */
   keys: Float32Array;
   values: Float32Array;
   /** [width] additive: 0 attend, MASKED not. */
@@ -18,6 +18,7 @@ export interface Condition {
 
 export interface ConditionShape {
   hidden: number;
+  /** Sets of keys and values: one per cross-attention, and one for a copying output. */
   layers: number;
   heads: number;
   pad: number;
@@ -33,6 +34,12 @@ export class Conditioner {
 
   static async load(paths: { encoder: string; condition: string }, shape: ConditionShape, threads: number): Promise<Conditioner> {
     return new Conditioner(await openSession(paths.encoder, threads), await openSession(paths.condition, threads), shape);
+  }
+
+  /** Normalised latents [ids.length, hidden] of one text's token ids, padding among them. */
+  async latents(ids: readonly number[]): Promise<Float32Array> {
+    const mask = Float32Array.from(ids, (id) => (id === this.shape.pad ? 0 : 1));
+    return floatsOf(await this.encoder.run({ ids: integers(ids, 1, ids.length), mask: floats(mask, 1, ids.length) }), "states");
   }
 
   /** One condition per source; all are padded to `width`, which must hold the longest. */

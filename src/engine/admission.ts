@@ -1,40 +1,63 @@
 import { TdiError } from "../errors.js";
+import { DrainRate } from "./drain-rate.js";
 
-/** Weight of the newest run in the moving average of seconds per row. */
-const NEWEST = 0.2;
 /** Bounds of Retry-After, in seconds. */
 const LEAST_RETRY_S = 1;
 const MOST_RETRY_S = 120;
 
+export interface AdmissionOptions {
+  /** Most rows admitted at a time, waiting and running. */
+  maxQueuedRows: number;
+  /** Most rows of them that one client may hold. */
+  maxClientRows: number;
+}
+
 /** Slots counted in rows (texts × candidates). A slot is taken before any work, so a refusal costs nothing. */
 export class Admission {
   #rows = 0;
-  #secondsPerRow: number | undefined;
+  #byClient = new Map<string, number>();
+  #rate: DrainRate;
 
-  /** @param limit most rows admitted at a time, waiting and running */
-  constructor(private readonly limit: number) {}
+  /** @param now milliseconds, monotonic */
+  constructor(private readonly options: AdmissionOptions, now: () => number) {
+    this.#rate = new DrainRate(now);
+  }
 
-  /** Takes the slots of a request. @throws TdiError queue_full, with the seconds in which so many rows should be free */
-  reserve(rows: number): void {
-    const excess = this.#rows + rows - this.limit;
+  /** Rows admitted, waiting and running. */
+  get rows(): number {
+    return this.#rows;
+  }
+
+  /**
+   * Takes the slots of a request.
+   * @throws TdiError client_over_share or queue_full, with the seconds in which so many rows should be free
+   */
+  reserve(client: string, rows: number): void {
+    const { maxQueuedRows, maxClientRows } = this.options;
+    const mine = (this.#byClient.get(client) ?? 0) + rows;
+    if (mine > maxClientRows) {
+      throw new TdiError("client_over_share", `One client may have ${maxClientRows} rows at a time; nothing was done for this request.`, undefined, this.#retryAfter(mine - maxClientRows));
+    }
+    const excess = this.#rows + rows - maxQueuedRows;
     if (excess > 0) {
       throw new TdiError("queue_full", "The queue is full; nothing was done for this request.", undefined, this.#retryAfter(excess));
     }
     this.#rows += rows;
+    this.#byClient.set(client, mine);
   }
 
-  release(rows: number): void {
+  /** Gives slots back. @param done the rows were finished, which tells how fast the queue drains */
+  release(client: string, rows: number, done: boolean): void {
     this.#rows -= rows;
-  }
-
-  /** Learns the drain rate from a run that is done. */
-  measure(rows: number, seconds: number): void {
-    const perRow = seconds / rows;
-    this.#secondsPerRow = this.#secondsPerRow === undefined ? perRow : this.#secondsPerRow + NEWEST * (perRow - this.#secondsPerRow);
+    const left = this.#byClient.get(client)! - rows;
+    if (left > 0) this.#byClient.set(client, left);
+    else this.#byClient.delete(client);
+    if (done) this.#rate.add(rows);
   }
 
   #retryAfter(excessRows: number): number {
-    const seconds = Math.ceil(excessRows * (this.#secondsPerRow ?? 0));
+    const perSecond = this.#rate.perSecond;
+    const seconds = perSecond > 0 ? Math.ceil(excessRows / perSecond) : LEAST_RETRY_S;
     return Math.min(Math.max(seconds, LEAST_RETRY_S), MOST_RETRY_S);
   }
 }

@@ -24,6 +24,8 @@ export interface GenerateOptions {
   solver?: SolverName;
   /** Spacing of the steps over the noise levels; the bundle's default when absent. */
   grid?: GridName;
+  /** Steps before the last whose prediction is read as text and encoded again; the bundle's default when absent. */
+  clampSteps?: number;
   /** How candidates are ordered: minimum Bayes risk (when absent) or the decoder's confidence. */
   ranking?: Ranking;
   /** "error": a source over the limit is a 422; "end": it is cut at its end and the reply says by how much. */
@@ -38,6 +40,29 @@ export interface GenerateRequest {
   task: Task;
   texts: string[];
   options: GenerateOptions;
+  /** Who asks, for fair shares; requests without one share one. */
+  client?: string;
+  /** Ask for a `StepEvent` of every row after every so many steps, and after its last; at least 1. */
+  progress?: { everySteps: number };
+}
+
+/**
+ * What a row reads as after `step` of its `steps`: its present prediction of x0, decoded; after the last step, its result.
+ * Rows report independently of each other. When a lost engine process makes a request run again, its steps are reported again.
+ */
+export interface StepEvent {
+  /** Place of the text in the request. */
+  index: number;
+  candidate: number;
+  /** Steps done, 1 to `steps`. */
+  step: number;
+  steps: number;
+  /** Diffusion time at which the prediction was made: near 1 pure noise, near 0 nearly clean. */
+  t: number;
+  /** Restored like a result's text; may be empty while little is decided. */
+  text: string;
+  /** Word pieces up to the first end token, each with the decoder's probability of it, 0..1. */
+  tokens: { text: string; confidence: number }[];
 }
 
 export type FinishReason = "stop" | "canvas" | "max_words";
@@ -77,7 +102,7 @@ export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
-  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; ranking: Ranking };
+  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; ranking: Ranking; clamp_steps: number };
   timings: StageTimings;
 }
 
@@ -90,7 +115,7 @@ export interface BundleSummary {
   licence: string;
   provider: string;
   precision: string;
-  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName };
+  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName; clamp_steps: number };
   limits: { source_tokens: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;

@@ -1,29 +1,36 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import type { LoadOptions } from "../model/pipeline-contract.js";
+import { setPriority } from "node:os";
 import type { BundleSummary } from "./contract.js";
-import { isRunEnd, type FromWorker, type ToWorker } from "./protocol.js";
+import { type EngineLoadOptions, type FromWorker, isRunEnd, OUT_OF_MEMORY_EXIT, type ToWorker } from "./protocol.js";
 
 export interface EngineProcessOptions {
   /** The worker's entry file. */
   worker: URL;
-  load: LoadOptions;
+  load: EngineLoadOptions;
+  /** Bytes of memory it may occupy. */
+  maxMemoryBytes: number;
   /** Milliseconds a run may be without progress, or an idle process without an answer to a ping. */
   hangMs: number;
   /** Milliseconds from fork to ready. */
   loadMs: number;
 }
 
-/** Why a process ended: by itself, or killed because it stood still, or before it was ready. */
-export type EndReason = "crash" | "hang" | "load";
+/** Why a process ended: by itself, killed because it stood still, for want or excess of memory, or before it was ready. */
+export type EndReason = "crash" | "hang" | "memory" | "load";
 
 export interface EngineProcessEvents {
   onReady(bundles: BundleSummary[], seconds: number): void;
-  /** Every message of the worker but `ready`, `load_failed` and `pong`. */
+  /** Bytes the process occupies. */
+  onMemory(bytes: number): void;
+  /** Every message of the worker that is about runs. */
   onMessage(message: FromWorker): void;
   /** The last event, after the last message. `detail` is fit to show an operator. */
   onEnd(reason: EndReason, detail: string): void;
 }
+
+/** The server's own work goes before an engine's: health checks are answered at once while every core computes. */
+const ENGINE_NICENESS = 5;
 
 /** Turns of the watch in `hangMs`. */
 const WATCH_TURNS = 4;
@@ -51,6 +58,7 @@ export class EngineProcess {
       // and freed blocks of 64 KiB and more go back to the system.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536" },
     });
+    if (this.#child.pid !== undefined) setNiceness(this.#child.pid);
     this.#child.on("message", (message) => this.#receive(message as FromWorker));
     this.#child.on("error", (error) => this.kill("crash", `the engine process could not be reached: ${error.message}`));
     // Messages sent just before the exit are still on their way at 'exit'; 'disconnect' comes after the last of them.
@@ -94,6 +102,10 @@ export class EngineProcess {
       clearTimeout(this.#loadTimer);
       this.#ready = true;
       this.events.onReady(message.bundles, message.seconds);
+    } else if (message.type === "memory") {
+      this.events.onMemory(message.bytes);
+      const limit = this.options.maxMemoryBytes;
+      if (message.bytes > limit) this.kill("memory", `the engine process occupied ${megabytes(message.bytes)} MB, over its limit of ${megabytes(limit)}`);
     } else {
       if (isRunEnd(message)) this.#running -= 1;
       this.events.onMessage(message);
@@ -118,9 +130,21 @@ export class EngineProcess {
     process.off("exit", this.#killWithServer);
     const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
     const { reason, detail } = this.#end ?? {
-      reason: this.#ready ? "crash" : "load",
+      reason: !this.#ready ? "load" : code === OUT_OF_MEMORY_EXIT ? "memory" : "crash",
       detail: `the engine process ended ${this.#ready ? "unexpectedly" : "while loading"} (${how})`,
     };
     this.events.onEnd(reason, detail);
   }
+}
+
+function setNiceness(pid: number): void {
+  try {
+    setPriority(pid, ENGINE_NICENESS);
+  } catch {
+    // Not allowed here, or the process has ended already: it then runs as any other.
+  }
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e6);
 }

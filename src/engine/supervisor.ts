@@ -6,6 +6,7 @@ export interface SupervisorEvents {
   /** The process is loaded and warm; the first time and after each restart. */
   onReady(bundles: BundleSummary[], seconds: number): void;
   onMessage(message: FromWorker): void;
+  onMemory(bytes: number): void;
   /** The process is gone with whatever it worked on; the next is forked after `backoffMs`. */
   onDown(reason: EndReason, detail: string, backoffMs: number): void;
 }
@@ -70,6 +71,7 @@ export class Supervisor {
         onFirstReady?.();
       },
       onMessage: (message) => this.events.onMessage(message),
+      onMemory: (bytes) => this.events.onMemory(bytes),
       onEnd: (reason, detail) => {
         this.#process = undefined;
         if (this.#stopped) this.#stopped();

@@ -14,7 +14,14 @@ const grid = z.discriminatedUnion("name", [
   z.object({ name: z.literal("logit_normal"), log_snr_min: z.number(), log_snr_max: z.number(), mean: z.number(), std: z.number().positive() }),
 ]);
 
-const model = z.object({ hidden: z.number().int().positive(), layers: z.number().int().positive(), heads: z.number().int().positive(), precondition: z.boolean() });
+const model = z.object({
+  hidden: z.number().int().positive(),
+  layers: z.number().int().positive(),
+  /** Sets of keys and values that the condition graph makes; `layers` when absent. */
+  attended: z.number().int().positive().optional(),
+  heads: z.number().int().positive(),
+  precondition: z.boolean(),
+});
 const schedule = z.object({ name: z.enum(["tan", "sqrt", "cosine"]), d: z.number() });
 
 /** bundle.json: all that the server must know of a model, and a checksum of each file it will run. */
@@ -29,7 +36,7 @@ const bundleSchema = z.object({
   providers: z.array(z.string()),
   model,
   schedule,
-  defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0) }),
+  defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0), clamp_steps: z.number().int().min(0).default(0) }),
   limits: z.object({
     source_tokens: z.number().int().positive(),
     canvases: z.array(z.number().int().positive()).min(1),
@@ -42,6 +49,8 @@ const bundleSchema = z.object({
     encoder: fileEntry,
     condition: fileEntry,
     denoiser: fileEntry,
+    /** Several steps a call (training/tdi_training/loop.py), for devices where a call is dear. */
+    denoiser_loop: fileEntry.optional(),
     decoder: fileEntry,
     tokenizer: fileEntry,
     embeddings: fileEntry.optional(),

@@ -5,6 +5,10 @@ import { floats, floatsOf } from "./session.js";
 /** Tokens read from one row's latents, up to the first end token. */
 export interface Decoded {
   ids: number[];
+  /** One id per position of the canvas: what was read up to the end token, padding after it. */
+  line: number[];
+  /** Probability that the decoder gives each of `ids`. */
+  confidences: number[];
   /** Mean probability that the decoder gives its tokens, the end token included; 0..1. */
   score: number;
   /** False when no end token was generated: the text fills its canvas. */
@@ -28,7 +32,7 @@ export async function decodeRows(
   conditions: readonly Condition[],
   canvas: number,
   hidden: number,
-  tokens: { sep: number; special: readonly number[] },
+  tokens: { sep: number; pad: number; special: readonly number[] },
 ): Promise<Decoded[]> {
   const rows = latents.length;
   const width = conditions[0]!.width;
@@ -48,6 +52,8 @@ export async function decodeRows(
     if (words.length === 0) words = line.map((id, i) => ({ id, i })).filter(({ id }) => !special.has(id));
     const places = words.map(({ i }) => i).concat(end >= 0 ? [end] : []);
     const sum = places.reduce((total, i) => total + probability[row * canvas + i]!, 0);
-    return { ids: words.map(({ id }) => id), score: places.length > 0 ? sum / places.length : 0, ended: end >= 0 };
+    const confidences = words.map(({ i }) => probability[row * canvas + i]!);
+    const padded = line.map((id, i) => (end >= 0 && i > end ? tokens.pad : id));
+    return { ids: words.map(({ id }) => id), line: padded, confidences, score: places.length > 0 ? sum / places.length : 0, ended: end >= 0 };
   });
 }

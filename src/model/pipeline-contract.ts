@@ -1,23 +1,62 @@
-import type { BundleSummary, GenerateReply, GenerateRequest, Task } from "../engine/contract.js";
+import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult } from "../engine/contract.js";
 
-/** How a pipeline lets the process breathe and tells what it does, between two denoising steps. */
-export interface RunControl {
-  /** Checked between steps: when aborted, `generate` rejects with its reason. */
-  signal: AbortSignal;
-  /** Awaited between steps, so that messages (cancel, ping) are read while a request is under way. */
-  breathe(): Promise<void>;
-  /** After each denoising step: rows in the call and its seconds. */
-  onStep?(rows: number, seconds: number): void;
-  /** Each row's denoised latents [canvas, hidden], by its text's place in the request and its candidate number. */
-  onLatents?(text: number, candidate: number, latents: Float32Array): void;
+/** One text of a request with all its candidates: what is handed to an engine process. */
+export interface PartRequest {
+  task: Task;
+  text: string;
+  /** The text's place in its request. */
+  index: number;
+  options: GenerateOptions;
+  /** Steps between two events of a row; none when absent. */
+  everySteps?: number;
 }
 
-/** One loaded bundle: text in, text out. Faults of the request reject with a TdiError (src/errors.ts). */
+export interface PartResult {
+  model: string;
+  result: TextResult;
+  used: GenerateReply["used"];
+  /** Milliseconds of this text; `queue` until it was begun. */
+  timings: StageTimings;
+}
+
+/** One row to denoise: one candidate of one text. */
+export interface SampleRow {
+  /** Rows of one shape can share a call. */
+  readonly shape: string;
+  /** Rows it takes in a call: two with guidance, for its twin on the null condition. */
+  readonly weight: number;
+  readonly steps: number;
+  /** Steps done. */
+  readonly done: number;
+}
+
+/** A text that is encoded, and its rows. */
+export interface PreparedPart<Row extends SampleRow = SampleRow> {
+  readonly rows: readonly Row[];
+}
+
+/**
+ * One loaded bundle, in the pieces that a scheduler puts together. Every method blocks the process while it computes.
+ * Faults of the request reject with a TdiError (src/errors.ts).
+ */
 export interface Pipeline {
   readonly task: Task;
   readonly summary: BundleSummary;
-  generate(request: GenerateRequest, control: RunControl): Promise<GenerateReply>;
-  /** A small real inference through every graph; throws when any fails. */
+  /** Holds all texts of a request to the bundle's limits. @throws TdiError that names each text at fault by its place */
+  check(texts: readonly string[], options: GenerateOptions): void;
+  /** Tokenises and encodes a text. */
+  prepare(part: PartRequest): Promise<PreparedPart>;
+  /** Takes rows of one shape `steps` steps on in one call. They are then all that is under way in this shape: others of it are dropped. */
+  advance(shape: string, rows: readonly SampleRow[], steps: number): Promise<void>;
+  /** Forgets a shape that has no rows under way any more. */
+  release(shape: string): void;
+  /** What a row reads as after its last call: its prediction, or its result after its last step. */
+  read(row: SampleRow): Promise<StepEvent>;
+  /** Decodes a row whose steps are all done, in the call after which they were. */
+  collect(row: SampleRow): Promise<void>;
+  /** The result of a text, all rows of which are collected; `denoisingMs` is the time its rows were under way. */
+  finish(part: PreparedPart, denoisingMs: number): PartResult;
+  /** A real inference of every shape through every graph; throws when any fails. */
   warmUp(): Promise<void>;
 }
 

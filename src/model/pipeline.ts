@@ -5,52 +5,50 @@ import { EMPTY_LEXICON, type Lexicon, loadLexicon, restoreFrom } from "../condit
 import { SourceText } from "../conditioning/source.js";
 import { readSources, type Source } from "../conditioning/sources.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
-import type { BundleSummary, GenerateReply, GenerateRequest, StageTimings, Task, TextResult } from "../engine/contract.js";
+import type { BundleSummary, GenerateOptions, StepEvent, Task } from "../engine/contract.js";
+import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
 import { gridNamed, times } from "./grid.js";
-import type { LoadOptions, Pipeline, RunControl } from "./pipeline-contract.js";
-import { type Row, sampleRows } from "./sampler.js";
+import { widths } from "./lengths.js";
+import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import { noiseSchedule } from "./schedule.js";
 import { openSession } from "./session.js";
-import { solverSteps } from "./solver.js";
+import { type SolverStep, solverSteps } from "./solver.js";
 
-/**
- * Rows in one call. One: fp32 sums run in another order for another number of rows, and a sampler can make a word of
- * that, so only rows apart give the same text in any company; more would add little throughput on a CPU.
- */
-const MAX_ROWS = 1;
-
-interface PlannedRow extends Row {
-  text: number;
-  canvas: number;
+/** A row of this pipeline, with what is needed to read it. */
+interface DiffusionRow extends SampleRow, BatchRow {
+  readonly part: DiffusionPart;
+  /** The first and the last step, counted from 1, after which the prediction is clamped; none when they cross. */
+  readonly clamped: readonly [from: number, to: number];
+  done: number;
+  decoded?: Decoded;
 }
 
-/** Parts of a list that share a key, each of at most `size` members, in order of first appearance. */
-function groups<T>(items: readonly T[], key: (item: T) => string, size: number): T[][] {
-  const byKey = new Map<string, T[][]>();
-  for (const item of items) {
-    const lists = byKey.get(key(item)) ?? [];
-    if (lists.length === 0) byKey.set(key(item), lists);
-    const open = lists.at(-1);
-    if (open !== undefined && open.length < size) open.push(item);
-    else lists.push([item]);
-  }
-  return [...byKey.values()].flat();
+interface DiffusionPart extends PreparedPart<DiffusionRow> {
+  readonly request: PartRequest;
+  readonly source: Source;
+  readonly index: SourceText;
+  readonly used: PartResult["used"];
+  readonly conditioningMs: number;
+  decodingMs: number;
+  rows: DiffusionRow[];
 }
 
 /** A bundle, loaded: text in, text out. */
 class TextDiffusion implements Pipeline {
   readonly task: Task;
   readonly summary: BundleSummary;
-  private readonly nulls = new Map<number, Promise<Condition>>();
+  readonly #nulls = new Map<number, Promise<Condition>>();
+  /** One for each shape that has rows under way. */
+  readonly #batches = new Map<string, DenoiserBatch>();
 
   constructor(
     private readonly bundle: Bundle,
     private readonly tokenizer: Tokenizer,
     private readonly conditioner: Conditioner,
-    private readonly denoiser: ort.InferenceSession,
+    private readonly denoiser: DenoiserSessions,
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
   ) {
@@ -64,97 +62,178 @@ class TextDiffusion implements Pipeline {
       licence: card.licence,
       provider: "cpu",
       precision: card.precision,
-      defaults: { steps: card.defaults.steps, guidance: card.defaults.guidance, solver: card.defaults.solver, grid: card.defaults.grid.name },
+      defaults: { steps: card.defaults.steps, guidance: card.defaults.guidance, solver: card.defaults.solver, grid: card.defaults.grid.name, clamp_steps: card.defaults.clamp_steps },
       limits: card.limits,
       scores: card.scores,
       sha256: Object.fromEntries(Object.entries(card.files).map(([role, file]) => [role, file!.sha256])),
     };
   }
 
-  async generate(request: GenerateRequest, control: RunControl): Promise<GenerateReply> {
+  check(texts: readonly string[], options: GenerateOptions): void {
+    readSources(this.tokenizer, this.bundle.card, { task: this.task, texts: [...texts], options });
+  }
+
+  async prepare(request: PartRequest): Promise<DiffusionPart> {
+    const began = performance.now();
     const { card } = this.bundle;
-    const { options } = request;
-    const steps = options.steps ?? card.defaults.steps;
-    const guidance = options.guidance ?? card.defaults.guidance;
-    const solver = options.solver ?? card.defaults.solver;
-    const grid = gridNamed(options.grid ?? card.defaults.grid.name, card.defaults.grid);
-    const ranking = options.ranking ?? "mbr";
-    const timings: StageTimings = { queue: 0, conditioning: 0, denoising: 0, decoding: 0 };
-    const clock = async <T>(stage: keyof StageTimings, work: () => Promise<T>): Promise<T> => {
-      const began = performance.now();
-      const result = await work();
-      timings[stage] += performance.now() - began;
-      return result;
+    const { options, text } = request;
+    const [source] = readSources(this.tokenizer, card, { task: this.task, texts: [text], options });
+    const { width, canvas } = source!;
+    const [condition] = await this.conditioner.encode([source!.ids], width);
+    await this.#nullFor(width);
+    const { plan, ...used } = this.#plan(options);
+    const { steps, guidance, clamp_steps: clampSteps } = used;
+    const part: DiffusionPart = {
+      request,
+      source: source!,
+      index: new SourceText(text),
+      used,
+      conditioningMs: performance.now() - began,
+      decodingMs: 0,
+      rows: [],
     };
+    part.rows = Array.from({ length: options.numCandidates }, (_, candidate) => ({
+      part,
+      candidate,
+      seed: options.seed,
+      condition: condition!,
+      plan,
+      guidance,
+      clamped: [steps - clampSteps, steps - 1],
+      shape: `${canvas}x${width}`,
+      weight: guidance > 0 ? 2 : 1,
+      steps,
+      done: 0,
+    }));
+    return part;
+  }
 
-    const { sources, conditions } = await clock("conditioning", async () => {
-      const sources = readSources(this.tokenizer, card, request);
-      return { sources, conditions: await this.condition(sources, control) };
-    });
-
-    const schedule = noiseSchedule(card.schedule.name, card.schedule.d);
-    const plan = solverSteps(solver, times(grid, steps, schedule), schedule, card.model.precondition);
-    const rows: PlannedRow[] = sources.flatMap((source, text) =>
-      Array.from({ length: options.numCandidates }, (_, candidate) => ({
-        text,
-        candidate,
-        seed: options.seed,
-        canvas: source.canvas,
-        condition: conditions[text]!,
-      })),
-    );
-    const found: { row: PlannedRow; decoded: Decoded }[] = [];
-    for (const group of groups(rows, (row) => `${row.canvas}/${row.condition.width}`, MAX_ROWS)) {
-      const { canvas, condition } = group[0]!;
-      const nullCondition = await this.nullFor(condition.width);
-      const latents = await clock("denoising", () =>
-        sampleRows(this.denoiser, card.model, group, canvas, plan, guidance, nullCondition, control),
-      );
-      group.forEach(({ text, candidate }, i) => control.onLatents?.(text, candidate, latents[i]!));
-      const decoded = await clock("decoding", () =>
-        decodeRows(this.decoder, latents, group.map((row) => row.condition), canvas, card.model.hidden, card.tokens),
-      );
-      found.push(...group.map((row, i) => ({ row, decoded: decoded[i]! })));
-      await control.breathe();
+  async advance(shape: string, rows: readonly DiffusionRow[], steps: number): Promise<void> {
+    const batch = this.#batches.get(shape) ?? (await this.#newBatch(rows[0]!));
+    this.#batches.set(shape, batch);
+    batch.sync(rows);
+    // Where a bundle has no graph of several steps, several calls do the same.
+    const clamps = rows.some(({ clamped: [from, to], done }) => from <= to && done + steps >= from);
+    if (this.denoiser.loop && !clamps) return batch.advance(steps);
+    for (let step = 0; step < steps; step += 1) {
+      const moving = rows.filter((row) => row.done < row.steps);
+      await batch.advance(1);
+      for (const row of moving) if (row.done >= row.clamped[0] && row.done <= row.clamped[1]) await this.#clamp(batch, row);
     }
+  }
 
-    const results = sources.map((source, text): TextResult => {
-      const index = new SourceText(source.text);
-      const mine = found.filter(({ row }) => row.text === text).sort((a, b) => a.row.candidate - b.row.candidate);
-      const spelled = mine.map(({ decoded }) => this.candidate(decoded, source, index, options.maxWords));
-      const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, ranking);
-      const candidates = ranked.map(({ index: place, count }) => ({ ...spelled[place]!.candidate, count }));
-      const first = spelled[ranked[0]!.index]!;
-      return {
+  /**
+   * The clamping trick of Diffusion-LM (arXiv 2205.14217) in an encoder's space: the prediction is read by the decoder and its
+   * tokens are encoded again, so that the sampler goes on from a text and not from a blend of words. A row a call.
+   */
+  async #clamp(batch: DenoiserBatch, row: DiffusionRow): Promise<void> {
+    const { line } = await this.#decode(row, batch.prediction(row));
+    batch.replacePrediction(row, await this.conditioner.latents(line));
+  }
+
+  async read(row: DiffusionRow): Promise<StepEvent> {
+    const batch = this.#batches.get(row.shape)!;
+    const { request, index } = row.part;
+    const decoded = await this.#decode(row, row.done === row.steps ? batch.state(row) : batch.prediction(row));
+    const spelled = this.tokenizer.spell(decoded.ids);
+    return {
+      index: request.index,
+      candidate: row.candidate,
+      step: row.done,
+      steps: row.steps,
+      t: row.plan[row.done - 1]!.t,
+      text: restoreFrom(index, spelled, this.lexicon),
+      tokens: spelled.map((text, i) => ({ text, confidence: Number(decoded.confidences[i]!.toFixed(4)) })),
+    };
+  }
+
+  async collect(row: DiffusionRow): Promise<void> {
+    const began = performance.now();
+    row.decoded = await this.#decode(row, this.#batches.get(row.shape)!.state(row));
+    row.part.decodingMs += performance.now() - began;
+  }
+
+  finish(part: DiffusionPart, denoisingMs: number): PartResult {
+    const { source, used } = part;
+    const began = performance.now();
+    const spelled = part.rows.map((row) => this.#candidate(row.decoded!, part));
+    const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, used.ranking);
+    const candidates = ranked.map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
+    const first = spelled[ranked[0]!.index]!;
+    const decoding = part.decodingMs + performance.now() - began;
+    return {
+      model: this.summary.model,
+      result: {
         text: candidates[0]!.text,
         candidates,
         usage: {
           source_tokens: source.ids.length,
           truncated_tokens: source.truncated,
-          steps,
+          steps: used.steps,
           canvas: source.canvas,
           output_tokens: first.tokens,
         },
         warnings: source.warnings,
-      };
-    });
-    return {
-      model: card.name,
-      results,
-      used: { steps, guidance, solver, grid: grid.name, seed: options.seed, num_candidates: options.numCandidates, ranking },
-      timings,
+      },
+      used,
+      timings: { queue: 0, conditioning: part.conditioningMs, denoising: denoisingMs, decoding },
     };
   }
 
-  async warmUp(): Promise<void> {
-    const text = "This is a short text that the server reads once at its start, to see that every graph runs. ".repeat(3);
-    const quiet: RunControl = { signal: new AbortController().signal, breathe: async () => undefined };
-    const options = { numCandidates: 1, seed: 0, steps: 2, truncation: "end", canvas: "auto" } as const;
-    const reply = await this.generate({ task: this.task, texts: [text], options }, quiet);
-    if (reply.results[0]?.text === undefined) throw new Error(`bundle ${this.summary.model}: the warm-up gave no text`);
+  release(shape: string): void {
+    this.#batches.delete(shape);
   }
 
-  private candidate(decoded: Decoded, source: Source, index: SourceText, maxWords: number | undefined): { candidate: Sampled; tokens: number } {
+  /** A step of every shape that a request can have, and a whole generation of the usual one. */
+  async warmUp(): Promise<void> {
+    const { card } = this.bundle;
+    const options: GenerateOptions = { numCandidates: 1, seed: 0, truncation: "end", canvas: "auto" };
+    const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
+    const part = await this.prepare({ task: this.task, text: words, index: 0, options });
+    for (const width of widths(card.limits.source_tokens)) {
+      const [condition] = await this.conditioner.encode([Array.from({ length: width }, () => card.tokens.unk)], width);
+      for (const canvas of card.limits.canvases) {
+        const row: DiffusionRow = { ...part.rows[0]!, shape: `${canvas}x${width}`, condition: condition! };
+        await this.advance(row.shape, [row], 1);
+        await this.collect(row);
+        this.release(row.shape);
+      }
+    }
+    for (const row of part.rows) {
+      while (row.done < row.steps) await this.advance(row.shape, [row], 1);
+      await this.collect(row);
+      this.release(row.shape);
+    }
+    this.finish(part, 0);
+  }
+
+  /** What a request really uses, the bundle's defaults filled in, and the solver's steps that follow from it. */
+  #plan(options: GenerateOptions): PartResult["used"] & { plan: SolverStep[] } {
+    const { defaults, schedule, model } = this.bundle.card;
+    const { steps = defaults.steps, guidance = defaults.guidance, solver = defaults.solver, ranking = "mbr", seed } = options;
+    const grid = gridNamed(options.grid ?? defaults.grid.name, defaults.grid);
+    // The last step's prediction is read in any case, so it is never clamped.
+    const clampSteps = Math.min(options.clampSteps ?? defaults.clamp_steps, steps - 1);
+    const noise = noiseSchedule(schedule.name, schedule.d);
+    const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
+    return { steps, guidance, solver, grid: grid.name, seed, num_candidates: options.numCandidates, ranking, clamp_steps: clampSteps, plan };
+  }
+
+  async #newBatch({ shape, condition }: DiffusionRow): Promise<DenoiserBatch> {
+    const canvas = Number.parseInt(shape, 10);
+    return new DenoiserBatch(this.denoiser, attendedShape(this.bundle), canvas, condition.width, await this.#nullFor(condition.width));
+  }
+
+  /** One row a call: rows end a few at a time, and a call then costs little more than its rows. */
+  async #decode(row: DiffusionRow, latents: Float32Array): Promise<Decoded> {
+    const { model, tokens } = this.bundle.card;
+    const canvas = latents.length / model.hidden;
+    const [decoded] = await decodeRows(this.decoder, [latents], [row.condition], canvas, model.hidden, tokens);
+    return decoded!;
+  }
+
+  #candidate(decoded: Decoded, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
+    const { maxWords } = request.options;
     const text = restoreFrom(index, this.tokenizer.spell(decoded.ids), this.lexicon);
     const cut = maxWords === undefined ? undefined : cutWords(text, maxWords);
     const candidate: Sampled = {
@@ -166,26 +245,18 @@ class TextDiffusion implements Pipeline {
     return { candidate, tokens: decoded.ids.length };
   }
 
-  /** Conditions of all sources, in order; sources of one padded width share a call. */
-  private async condition(sources: readonly Source[], control: RunControl): Promise<Condition[]> {
-    const out = new Array<Condition>(sources.length);
-    const places = sources.map((_, i) => i);
-    for (const group of groups(places, (i) => String(sources[i]!.width), MAX_ROWS)) {
-      control.signal.throwIfAborted();
-      const encoded = await this.conditioner.encode(group.map((i) => sources[i]!.ids), sources[group[0]!]!.width);
-      group.forEach((place, i) => (out[place] = encoded[i]!));
-      await control.breathe();
-    }
-    return out;
-  }
-
   /** The null condition, the encoding of the empty text, padded to a width. */
-  private nullFor(width: number): Promise<Condition> {
+  #nullFor(width: number): Promise<Condition> {
     const { cls, sep } = this.bundle.card.tokens;
-    let found = this.nulls.get(width);
-    if (found === undefined) this.nulls.set(width, (found = this.conditioner.encode([[cls, sep]], width).then(([only]) => only!)));
+    let found = this.#nulls.get(width);
+    if (found === undefined) this.#nulls.set(width, (found = this.conditioner.encode([[cls, sep]], width).then(([only]) => only!)));
     return found;
   }
+}
+
+/** Sizes of what the denoiser attends to. */
+function attendedShape({ card: { model } }: Bundle): { hidden: number; layers: number; heads: number } {
+  return { ...model, layers: model.attended ?? model.layers };
 }
 
 async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
@@ -193,18 +264,13 @@ async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
   const tokenizer = await Tokenizer.load(paths.tokenizer!, card.tokens);
   const conditioner = await Conditioner.load(
     { encoder: paths.encoder!, condition: paths.condition! },
-    { ...card.model, pad: card.tokens.pad },
+    { ...attendedShape(bundle), pad: card.tokens.pad },
     threads,
   );
   const lexicon = paths.lexicon === undefined ? EMPTY_LEXICON : loadLexicon(JSON.parse(await readFile(paths.lexicon, "utf8")));
-  return new TextDiffusion(
-    bundle,
-    tokenizer,
-    conditioner,
-    await openSession(paths.denoiser!, threads),
-    await openSession(paths.decoder!, threads),
-    lexicon,
-  );
+  const denoiser: DenoiserSessions = { step: await openSession(paths.denoiser!, threads) };
+  if (paths.denoiser_loop !== undefined) denoiser.loop = await openSession(paths.denoiser_loop, threads);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await openSession(paths.decoder!, threads), lexicon);
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. */

@@ -1,45 +1,27 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
-import { gaussian } from "./noise.js";
-import type { RunControl } from "./pipeline-contract.js";
-import { floats, integers } from "./session.js";
+import { type BatchRow, DenoiserBatch, type DenoiserShape, type Row } from "./batch.js";
 import type { SolverStep } from "./solver.js";
 
-/** One row to denoise. */
-export interface Row {
-  condition: Condition;
-  seed: number;
-  candidate: number;
-  /** Recorded values in place of drawn ones, to compare with another program's run. */
-  recorded?: {
-    /** [canvas, hidden] for step 0 (the initial state) and for step i + 1 (what step i adds). */
-    noise(step: number): Float32Array;
-    /** [canvas, hidden] that the first step takes as the last prediction; zero when absent. */
-    previous?: Float32Array;
-  };
+export type { Row } from "./batch.js";
+export type SamplerShape = DenoiserShape;
+
+/** What a caller learns and decides between two steps. */
+export interface SamplerControl {
+  /** Checked before each step. */
+  signal: AbortSignal;
+  /** Awaited after each step. */
+  breathe(): Promise<void>;
+  /** After each step: rows in the call and its seconds. */
+  onStep?(rows: number, seconds: number): void;
 }
 
 /** Told after each step: the rows' states and (guided) predictions, each [canvas, hidden]. */
 export type StepObserver = (step: number, states: Float32Array[], predictions: Float32Array[]) => void;
 
-export interface SamplerShape {
-  hidden: number;
-  layers: number;
-  heads: number;
-}
-
-/** Rows laid one after the other. */
-function stack(parts: readonly Float32Array[]): Float32Array {
-  const size = parts[0]!.length;
-  const out = new Float32Array(size * parts.length);
-  parts.forEach((part, i) => out.set(part, i * size));
-  return out;
-}
-
 /**
- * Denoises a batch of rows of one canvas and one source width. With guidance every row has a twin on the null
- * condition, in the same call; the guided prediction drives both. Returns the last mean [canvas, hidden] of each row.
- * Rejects with the signal's reason when it aborts between two steps.
+ * Denoises rows of one canvas and one source width together, from noise to the last mean [canvas, hidden] of each: the
+ * library's way to sample, without a scheduler. Rejects with the signal's reason when it aborts between two steps.
  */
 export async function sampleRows(
   denoiser: ort.InferenceSession,
@@ -49,69 +31,19 @@ export async function sampleRows(
   steps: readonly SolverStep[],
   guidance: number,
   nullCondition: Condition,
-  control: RunControl,
+  control: SamplerControl,
   observe?: StepObserver,
 ): Promise<Float32Array[]> {
-  const { hidden, layers, heads } = shape;
-  const guided = guidance > 0;
-  const twins = guided ? 2 : 1;
-  const count = rows.length * twins;
-  const width = rows[0]!.condition.width;
-  const size = canvas * hidden;
-  const conditions = [...rows.map((row) => row.condition), ...(guided ? rows.map(() => nullCondition) : [])];
-  const deep = [count, layers, heads, width, hidden / heads];
-  const positive = Array.from({ length: count }, (_, i) => i % rows.length);
-  const fixed = {
-    keys: floats(stack(conditions.map((c) => c.keys)), ...deep),
-    values: floats(stack(conditions.map((c) => c.values)), ...deep),
-    bias: floats(stack(conditions.map((c) => c.bias)), count, width),
-    positive: integers(positive, count),
-    negative: integers(positive.map((i) => (guided ? i + rows.length : i)), count),
-    guidance: floats(new Float32Array(count).fill(guidance), count),
-  };
-  const quiet = floats(new Float32Array(count * size), count, canvas, hidden);
-
-  /** Noise of every row for one step; a twin moves with its row. */
-  function noise(step: number): ort.Tensor {
-    const data = new Float32Array(count * size);
-    rows.forEach((row, i) => {
-      const part = data.subarray(i * size, (i + 1) * size);
-      if (row.recorded) part.set(row.recorded.noise(step));
-      else gaussian(part, hidden, row.seed, row.candidate, step);
-      if (guided) data.copyWithin((i + rows.length) * size, i * size, (i + 1) * size);
-    });
-    return floats(data, count, canvas, hidden);
-  }
-
-  /** A tensor's first rows, without the twins. */
-  const split = (tensor: ort.Tensor) => rows.map((_, i) => (tensor.data as Float32Array).slice(i * size, (i + 1) * size));
-
-  let x = noise(0);
-  let previous: ort.Tensor = quiet;
-  if (rows.some((row) => row.recorded?.previous)) {
-    const parts = rows.map((row) => row.recorded?.previous ?? new Float32Array(size));
-    previous = floats(stack(guided ? [...parts, ...parts] : parts), count, canvas, hidden);
-  }
-  for (const [i, step] of steps.entries()) {
+  const batch = new DenoiserBatch({ step: denoiser }, shape, canvas, rows[0]!.condition.width, nullCondition);
+  const members = rows.map((row): BatchRow => ({ ...row, plan: steps, guidance, done: 0 }));
+  batch.sync(members);
+  for (const step of steps.keys()) {
     control.signal.throwIfAborted();
     const began = performance.now();
-    const coefficients = new Float32Array(count * 6);
-    for (let row = 0; row < count; row++) {
-      coefficients.set([step.cx, step.c0, step.cPrevious, step.cNoise, step.cSkip, step.cOut], row * 6);
-    }
-    const outputs: ort.InferenceSession.ReturnType = await denoiser.run({
-      ...fixed,
-      x,
-      previous,
-      t: floats(new Float32Array(count).fill(step.t), count),
-      coefficients: floats(coefficients, count, 6),
-      noise: step.cNoise === 0 ? quiet : noise(i + 1),
-    });
-    x = outputs["x_next"]!;
-    previous = outputs["x0"]!;
-    observe?.(i, split(x), split(previous));
+    await batch.advance(1);
+    observe?.(step, members.map((row) => batch.state(row)), members.map((row) => batch.prediction(row)));
     control.onStep?.(rows.length, (performance.now() - began) / 1000);
     await control.breathe();
   }
-  return split(x);
+  return members.map((row) => batch.state(row));
 }

@@ -4,6 +4,7 @@ import type { GenerateReply, Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
 import { ClientGoneError } from "../engine/job.js";
 import { TdiError } from "../errors.js";
+import { clientOf } from "./client.js";
 import { contextOf } from "./context.js";
 import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
 
@@ -21,7 +22,7 @@ export function generateHandler(engine: Engine, task: Task, limits: RequestLimit
     context.rows = request.texts.length * options.numCandidates;
     let reply: GenerateReply;
     try {
-      reply = await engine.submit({ task, texts: request.texts, options }, goneSignal(res));
+      reply = await engine.submit({ task, texts: request.texts, options, client: clientOf(req) }, goneSignal(res));
     } catch (error) {
       if (error instanceof ClientGoneError) return;
       throw error instanceof TdiError ? inClientTerms(error, request.single) : error;

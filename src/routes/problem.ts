@@ -12,7 +12,7 @@ export function sendProblem(res: Response, error: TdiError): void {
   const context = contextOf(res);
   const { status, title } = ERRORS[error.code];
   context.code = error.code;
-  if (status === 503) res.set("retry-after", String(error.retryAfterSeconds ?? 1));
+  if (status === 429 || status === 503) res.set("retry-after", String(error.retryAfterSeconds ?? 1));
   res.status(status).type("application/problem+json").send(
     JSON.stringify({
       type: `urn:tdi:error:${error.code}`,

@@ -71,6 +71,7 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
       guidance: number(0, 10).optional(),
       solver: oneOf(SOLVERS).optional(),
       grid: oneOf(GRIDS).optional(),
+      clamp_steps: integer(0, 200).optional(),
       ranking: oneOf(RANKINGS).optional(),
       truncation: oneOf(["error", "end"]).default("error"),
       max_words: integer(1, 10_000).optional(),
@@ -84,11 +85,11 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
     // A string is checked as an array of one, so that there is one set of rules and messages.
     const parsed = schema.safeParse(single ? { ...body, text: [body["text"]] } : body);
     if (!parsed.success) throw invalid(faultsOf(parsed.error, single));
-    const { text: texts, seed, num_candidates: numCandidates, max_words: maxWords, ...rest } = parsed.data;
+    const { text: texts, seed, num_candidates: numCandidates, max_words: maxWords, clamp_steps: clampSteps, ...rest } = parsed.data;
     if (texts.length * numCandidates > limits.maxRows) {
       throw invalid([{ field: "num_candidates", message: `texts times candidates must be at most ${limits.maxRows}` }]);
     }
-    return { single, texts, seed, options: { ...rest, numCandidates, maxWords } };
+    return { single, texts, seed, options: { ...rest, numCandidates, maxWords, clampSteps } };
   };
 }
 

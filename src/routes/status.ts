@@ -14,13 +14,13 @@ export const live: Handler = (_req, res) => {
 /** GET /health/ready: a real inference has gone well and the engine process is up. */
 export function ready(engine: Engine): Handler {
   return (_req, res) => {
-    if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
+    if (!engine.inRotation) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
     res.json({ status: "ready" });
   };
 }
 
 /** GET /info: what is loaded, what computes it, and the limits. Before the first ready there are no bundles. */
-export function info(engine: Engine, limits: RequestLimits & { maxBodyBytes: number; maxQueuedRows: number; deadlineMs: number }): Handler {
+export function info(engine: Engine, limits: RequestLimits & { maxBodyBytes: number; maxQueuedRows: number; maxClientRows: number; deadlineMs: number }): Handler {
   const shownLimits = {
     body_bytes: limits.maxBodyBytes,
     text_characters: limits.maxTextCharacters,
@@ -28,6 +28,7 @@ export function info(engine: Engine, limits: RequestLimits & { maxBodyBytes: num
     candidates: limits.maxCandidates,
     rows: limits.maxRows,
     queued_rows: limits.maxQueuedRows,
+    client_rows: limits.maxClientRows,
     deadline_ms: limits.deadlineMs,
   };
   return (_req, res) => {

@@ -18,8 +18,14 @@ export const STEP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16,
 /** Decoding runs once a request, for about the cost of one step or less. */
 export const DECODING_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
-/** Rows in one denoiser call: powers of two up to the most that one request may ask for by default. */
-export const STEP_ROWS = [1, 2, 4, 8, 16, 32, 64];
+/** Rows in one denoiser call: powers of two, from a CPU's few to the thousand that fill a large GPU. */
+export const STEP_ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+/** Share of the rows that a call may have: an eighth where calls run nearly empty, and the top where more load only waits. */
+export const OCCUPANCY = [0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1];
+
+/** Steps in one call: one on CPUs, a few where a call is dear. */
+export const CALL_STEPS = [1, 2, 4, 8, 16];
 
 /** Steps of a request: the break-even points against autoregressive decoding (4 to 15), the usual 20 to 50, the limit of 200. */
 export const REQUEST_STEPS = [1, 2, 4, 8, 10, 15, 20, 30, 50, 100, 200];

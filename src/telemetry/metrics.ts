@@ -14,27 +14,44 @@ export function createMetrics() {
   const histogram = <L extends string>(name: string, help: string, bounds: number[], labelNames: readonly L[]) =>
     new Histogram({ name: `tdi_${name}`, help, buckets: bounds, labelNames, registers });
 
+  /** Asked when the metrics are read. */
+  const probes = { queueAge: () => 0 };
+
   return {
     registry,
+    probes,
     requests: counter("requests_total", "HTTP requests by route, task and status (499: the client left first)", ["route", "task", "status"]),
     requestSeconds: histogram("request_duration_seconds", "Generation requests from the first byte read to the reply", buckets.REQUEST_SECONDS, ["task"]),
-    queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished request before its first step", buckets.QUEUE_SECONDS, ["task"]),
-    conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding the sources of a request", buckets.CONDITIONING_SECONDS, ["task"]),
-    stepSeconds: histogram("denoising_step_duration_seconds", "One denoising step over all its rows", buckets.STEP_SECONDS, ["task"]),
-    decodingSeconds: histogram("decoding_duration_seconds", "Decoding and ranking the rows of a request", buckets.DECODING_SECONDS, ["task"]),
-    stepRows: histogram("denoising_step_rows", "Rows in one denoising step", buckets.STEP_ROWS, ["task"]),
+    queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished text until it was begun", buckets.QUEUE_SECONDS, ["task"]),
+    conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding a source", buckets.CONDITIONING_SECONDS, ["task"]),
+    stepSeconds: histogram("denoising_step_duration_seconds", "One call of a denoiser, over all its rows and steps", buckets.STEP_SECONDS, ["task"]),
+    decodingSeconds: histogram("decoding_duration_seconds", "Decoding and ranking the rows of a text", buckets.DECODING_SECONDS, ["task"]),
+    stepRows: histogram("denoising_step_rows", "Rows in one call of a denoiser, twins for guidance included", buckets.STEP_ROWS, ["task"]),
     requestSteps: histogram("request_steps", "Denoising steps of a request", buckets.REQUEST_STEPS, ["task"]),
     sourceTokens: histogram("source_tokens", "Tokens of a source as read by the model", buckets.SOURCE_TOKENS, ["task"]),
     outputTokens: histogram("output_tokens", "Tokens of a result's first candidate", buckets.OUTPUT_TOKENS, ["task"]),
     truncatedTokens: counter("truncated_tokens_total", "Source tokens dropped because the client allowed it", ["task"]),
     rejected: counter("rejected_total", "Requests answered with an error, by its code", ["reason"]),
     cancelled: counter("cancelled_total", "Admitted requests ended before they were done", ["reason"]),
-    queueLength: gauge("queue_length", "Requests admitted and waiting", []),
+    queueLength: gauge("queue_length", "Texts admitted and waiting", []),
     queueRows: gauge("queue_rows", "Rows admitted and waiting", []),
-    inFlightRows: gauge("in_flight_rows", "Rows of the request the engine works on", []),
-    busySeconds: counter("engine_busy_seconds_total", "Seconds the engine process worked on requests; its rate is the occupancy", []),
-    engineReady: gauge("engine_ready", "1 while the engine process is loaded and warm", []),
-    engineRestarts: counter("engine_restarts_total", "Replacements of the engine process by reason", ["reason"]),
+    queueAge: new Gauge({
+      name: "tdi_queue_oldest_seconds",
+      help: "Seconds since the admission of the text that waits longest",
+      registers,
+      collect() {
+        this.set(probes.queueAge());
+      },
+    }),
+    inFlightRows: gauge("in_flight_rows", "Rows that the engine processes have", []),
+    rowSteps: counter("denoising_row_steps_total", "Steps done, times the rows they were done for", ["task"]),
+    occupancy: histogram("denoising_step_occupancy_ratio", "Rows in one call, of the most there may be", buckets.OCCUPANCY, ["task"]),
+    callSteps: histogram("denoising_call_steps", "Steps in one call of a denoiser (k)", buckets.CALL_STEPS, ["task"]),
+    busySeconds: counter("engine_busy_seconds_total", "Seconds the engine processes computed, all together", []),
+    engineReady: gauge("engine_ready", "1 while an engine process is loaded and warm", []),
+    enginesReady: gauge("engines_ready", "Engine processes that are loaded and warm", []),
+    engineMemory: gauge("engine_memory_bytes", "Memory that an engine process occupies", ["engine"]),
+    engineRestarts: counter("engine_restarts_total", "Replacements of an engine process by reason", ["reason"]),
     bundleInfo: gauge("bundle_info", "1 for each loaded bundle", ["task", "model", "revision", "precision", "provider"]),
     buildInfo: gauge("build_info", "1; the version of the server and of Node.js", ["version", "node"]),
   };

@@ -1,52 +1,49 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { SOLVERS, type SolverName } from "../../src/engine/contract.js";
-import type { Pipeline, RunControl } from "../../src/model/pipeline-contract.js";
+import { SOLVERS, type SolverName, type StepEvent } from "../../src/engine/contract.js";
+import type { PartRequest, Pipeline } from "../../src/model/pipeline-contract.js";
 import { loadPipelines } from "../../src/model/pipeline.js";
 import { projectPath } from "../../src/project.js";
+import { generate } from "./generate.js";
 import { QUESTIONS } from "./texts.js";
 
-/** What a row comes out as: its latents bit for bit, and what the reply says of its text. */
-interface Outcome {
-  latents: Map<number, Float32Array>;
-  result: unknown;
-}
-
-/** On the shipped graphs: whatever shares a request must not change a row. */
-describe("rows of a request are independent", () => {
+/** On the shipped graphs: whatever shares a call must not change a text. */
+describe("texts are independent", () => {
   let pipeline: Pipeline;
 
   before(async () => {
     pipeline = (await loadPipelines({ modelsDir: projectPath("models"), threads: 1 })).get("paraphrase")!;
   });
 
-  /** Outcomes by text, of two candidates each. */
-  async function run(texts: readonly string[], solver: SolverName, guidance: number, seed = 3): Promise<Outcome[]> {
-    const found = texts.map(() => new Map<number, Float32Array>());
-    const control: RunControl = {
-      signal: new AbortController().signal,
-      breathe: async () => undefined,
-      onLatents: (text, candidate, latents) => found[text]!.set(candidate, latents.slice()),
-    };
-    const options = { numCandidates: 2, seed, steps: 4, solver, guidance, truncation: "end", canvas: 16 } as const;
-    const { results } = await pipeline.generate({ task: "paraphrase", texts: [...texts], options }, control);
-    return results.map((result, i) => ({ latents: found[i]!, result }));
+  function part(text: string, solver: SolverName, guidance: number, steps = 5, seed = 3): PartRequest {
+    return { task: "paraphrase", text, index: 0, options: { numCandidates: 2, seed, steps, solver, guidance, truncation: "end", canvas: 16 } };
   }
 
-  const MINE = QUESTIONS[1];
-  /** Latents and texts far from any question's. */
-  const OUTLIERS = ["zx ".repeat(12), "!!!!!!! ???", "a"];
+  test("the last event of a row reads as the result", async () => {
+    const events: StepEvent[] = [];
+    const parts = QUESTIONS.map((text, index) => ({ ...part(text, "ddim", 0.5), index, everySteps: 3 }));
+    const results = await generate(pipeline, parts, { maxRows: 8 }, (event) => events.push(event));
+    assert.equal(events.length, QUESTIONS.length * 2 * 2);
+    for (const { index, candidate, step, text, tokens } of events) {
+      assert.ok(step === 3 || step === 5);
+      assert.ok(tokens.every(({ confidence }) => confidence > 0 && confidence <= 1));
+      if (step === 5) assert.ok(results[index]!.candidates.some((each) => each.text === text), `${index} ${candidate}: ${text}`);
+    }
+  });
 
   for (const [i, solver] of SOLVERS.entries()) {
     const guidance = i % 2 === 0 ? 0 : 0.5;
-    test(`${solver}, guidance ${guidance}: alone, among others, beside outliers, at another place`, async () => {
-      const [alone] = await run([MINE], solver, guidance);
-      assert.equal(alone!.latents.size, 2);
-      assert.ok([...alone!.latents.values()].every((latents) => latents.every(Number.isFinite)));
-      assert.deepEqual((await run([QUESTIONS[0], MINE, QUESTIONS[2]], solver, guidance))[1], alone);
-      assert.deepEqual((await run([...OUTLIERS, MINE], solver, guidance))[3], alone);
-      assert.notDeepEqual((await run([MINE], solver, guidance, 4))[0]!.latents, alone!.latents);
-      assert.notDeepEqual(alone!.latents.get(0), alone!.latents.get(1));
+    test(`${solver}, guidance ${guidance}: alone, in full batches with any solver, guidance and step count, several steps a call`, async () => {
+      const mine = part(QUESTIONS[1], solver, guidance);
+      const [alone] = await generate(pipeline, [mine], { maxRows: 1 });
+      const others = [part(QUESTIONS[0], "ancestral", 0.7, 3), part("!!!!!!! ???", "ddim", 0, 9), part("zx ".repeat(12), solver, guidance), part("a", "ddim", 2, 4)];
+      for (const maxRows of [3, 7, 16]) {
+        for (const stepsPerCall of [1, 3]) {
+          const results = await generate(pipeline, [...others.slice(0, 2), mine, ...others.slice(2)], { maxRows, stepsPerCall });
+          assert.deepEqual(results[2], alone, `${maxRows} rows, ${stepsPerCall} steps a call`);
+        }
+      }
+      assert.notDeepEqual((await generate(pipeline, [{ ...mine, options: { ...mine.options, seed: 4 } }], { maxRows: 1 }))[0], alone);
     });
   }
 });

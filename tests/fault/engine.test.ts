@@ -3,6 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { Config } from "../../src/config.js";
+import type { GenerateRequest, StepEvent } from "../../src/engine/contract.js";
 import { BROKEN } from "../fixtures/fake-pipeline.js";
 import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
 
@@ -28,7 +29,7 @@ describe("the engine process", () => {
     const pid = service.engine.pid!;
     const disturbed = service.post("/paraphrase", SLOW);
     const waiting = service.post("/paraphrase", { text: "next", seed: 1 });
-    await until(async () => (await metric(service, "tdi_queue_length")) === 1);
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 2);
     process.kill(pid, "SIGKILL");
     await service.untilReady(503);
     assert.equal((await fetch(`${service.url}/health/live`)).status, 200);
@@ -45,6 +46,41 @@ describe("the engine process", () => {
     assert.deepEqual([killer.status, killer.headers.get("retry-after"), next.status], [503, "1", 200]);
     assert.equal(((await killer.json()) as { code: string }).code, "engine_restarted");
     assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="crash"}'), 2);
+  });
+
+  test("lost in the middle of a batch, the culprit alone is given up", async (t) => {
+    const service = await start(t, { maxBatchRows: 8 });
+    const undisturbed = await textOf(await service.post("/paraphrase", SLOW));
+    const mates = [1, 2, 3].map(() => service.post("/paraphrase", SLOW));
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 3);
+    const culprit = await service.post("/paraphrase", { text: "late-crash", steps: 6 });
+    assert.equal(culprit.status, 503);
+    for (const mate of mates) assert.equal(await textOf(await mate), undisturbed);
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="crash"}'), 2);
+  });
+
+  test("without memory, or with more than it may have, it is replaced", async (t) => {
+    const service = await start(t);
+    assert.equal((await service.post("/paraphrase", { text: "no-memory" })).status, 503);
+    assert.equal(await metric(service, 'tdi_engine_restarts_total{reason="memory"}'), 2);
+    await service.untilReady();
+    await service.post("/paraphrase", { text: "a" });
+    await until(async () => (await metric(service, 'tdi_engine_memory_bytes{engine="0"}')) > 1e7);
+    const tight = await start(t, { maxEngineMb: 1 });
+    await tight.post("/paraphrase", { text: "a" });
+    await until(async () => (await metric(tight, 'tdi_engine_restarts_total{reason="memory"}')) >= 1);
+  });
+
+  test("one of two is lost: the other serves on, and readiness stays", async (t) => {
+    const service = await start(t, { engines: 2 });
+    const [pid] = service.engine.pids;
+    const requests = Array.from({ length: 6 }, (_, seed) => service.post("/paraphrase", { ...SLOW, seed }));
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 6);
+    process.kill(pid!, "SIGKILL");
+    await until(async () => (await metric(service, "tdi_engines_ready")) === 1);
+    assert.equal((await fetch(`${service.url}/health/ready`)).status, 200);
+    for (const request of requests) assert.equal((await request).status, 200);
+    await until(async () => (await metric(service, "tdi_engines_ready")) === 2);
   });
 
   test("standing still in a run, it is killed and replaced", async (t) => {
@@ -97,6 +133,37 @@ describe("the engine process", () => {
   });
 });
 
+describe("progress", () => {
+  const request = (everySteps?: number): GenerateRequest => ({
+    task: "paraphrase",
+    texts: ["one", "two"],
+    options: { numCandidates: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
+    ...(everySteps && { progress: { everySteps } }),
+  });
+
+  test("every row is reported after every so many steps and after its last, before the reply", async (t) => {
+    const service = await start(t);
+    const events: StepEvent[] = [];
+    let replied = false;
+    await service.engine.submit(request(2), new AbortController().signal, (event) => {
+      assert.equal(replied, false);
+      events.push(event);
+    });
+    replied = true;
+    for (const index of [0, 1]) {
+      for (const candidate of [0, 1]) {
+        const mine = events.filter((event) => event.index === index && event.candidate === candidate);
+        assert.deepEqual(mine.map(({ step, steps }) => [step, steps]), [[2, 5], [4, 5], [5, 5]]);
+      }
+    }
+  });
+
+  test("is not told unasked", async (t) => {
+    const service = await start(t);
+    await service.engine.submit(request(), new AbortController().signal, () => assert.fail("an event"));
+  });
+});
+
 describe("a request that is not wanted any more", () => {
   test("is stopped within a step when its client goes", async (t) => {
     const service = await start(t);
@@ -121,12 +188,13 @@ describe("a request that is not wanted any more", () => {
 
   test("leaves the queue at its deadline, while the engine is still held up by the run before it", async (t) => {
     const service = await start(t, { deadlineMs: 400, hangMs: 2_000 });
-    const first = service.post("/paraphrase", { text: "hang" });
-    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 1);
+    // More rows than the engine process is given at a time.
+    const first = service.post("/paraphrase", { text: "hang", num_candidates: 8 });
+    await until(async () => (await metric(service, "tdi_in_flight_rows")) === 8);
     const second = service.post("/paraphrase", { text: "b", num_candidates: 5 });
     await until(async () => (await metric(service, "tdi_queue_rows")) === 5);
     assert.deepEqual([(await first).status, (await second).status], [504, 504]);
-    assert.deepEqual([await metric(service, "tdi_queue_rows"), await metric(service, "tdi_in_flight_rows")], [0, 1]);
+    assert.deepEqual([await metric(service, "tdi_queue_rows"), await metric(service, "tdi_in_flight_rows")], [0, 8]);
     assert.equal(await metric(service, 'tdi_cancelled_total{reason="deadline"}'), 2);
     await until(async () => (await metric(service, "tdi_in_flight_rows")) === 0);
     await service.untilReady();

@@ -17,7 +17,7 @@ describe("the server process", () => {
   after(() => rmSync(models, { recursive: true }));
 
   function start(t: TestContext, args: string[] = [], env: NodeJS.ProcessEnv = {}): ServerProcess {
-    const server = spawnServer("dist/tests/fixtures/fake-main.js", ["--port", "0", "--models-dir", models, ...args], env);
+    const server = spawnServer("dist/tests/fixtures/fake-main.js", ["--port", "0", "--models-dir", models, "--engines", "1", "--grace-ms", "0", ...args], env);
     t.after(() => server.child.kill("SIGKILL"));
     return server;
   }

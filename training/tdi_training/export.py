@@ -14,6 +14,7 @@ import torch
 
 from .encoder import FrozenEncoder, resolve_encoder
 from .graphs import export_graphs
+from .loop import write_loop
 from .quantise import quantise_matmuls, share_table, store_int8, strip_metadata, table_to_int8
 from .sample import sample, solver_coefficients
 from .schedule import NoiseSchedule, time_grid
@@ -31,6 +32,8 @@ def _session(path: Path):
     options = ort.SessionOptions()
     options.intra_op_num_threads = 2
     options.log_severity_level = 3
+    # As the server does (src/model/session.ts): int8 weights unpacked, no activation rounded.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
@@ -141,6 +144,9 @@ def export_bundle(args) -> None:
             _write(final[name], model.SerializeToString(deterministic=True), args.replace_shared or final[name].parent == out)
         report = parity(encoder, denoiser, decoder, fp32, final, PARITY_TEXTS)
     print(json.dumps(report, indent=1))
+    if args.loop:
+        final["denoiser_loop"] = out / "denoiser_loop.onnx"
+        write_loop(final["denoiser"], final["denoiser_loop"])
     shutil.copyfile(Path(resolve_encoder(c.encoder)) / "tokenizer.json", shared / "tokenizer.json")
     files = {name: describe(out, path) for name, path in final.items()}
     files["tokenizer"] = describe(out, shared / "tokenizer.json")

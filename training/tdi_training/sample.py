@@ -86,7 +86,7 @@ class Clamp:
 def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
            generator=None, clamp: Clamp | None = None, clamp_steps: int = 0) -> torch.Tensor:
     """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
-    The last `clamp_steps` steps go on from clamped predictions.
+    The `clamp_steps` steps before the last go on from clamped predictions; the last one's is read in any case.
 
     `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
     """
@@ -108,7 +108,7 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
         x0 = model.step(x, times, kv, bias, previous)
         if guidance > 0:
             x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
-        if i >= len(coefficients) - clamp_steps:
+        if len(coefficients) - 1 - clamp_steps <= i < len(coefficients) - 1:
             x0 = clamp(x0)
         x = cx * x + c0 * x0 + cp * previous + (cn * fresh() if cn else 0.0)
         previous = x0

@@ -1,0 +1,17 @@
+/** A call of a large GPU: 1.5 ms, and 0.02 ms for each row in it, of which it takes up to 1,024. */
+export const GPU = { callMs: 1.5, rowMs: 0.02 } as const;
+export const GPU_ROWS = 1024;
+
+/** A call of one Zen 4 core with the embedded paraphraser at 24 positions: between the calls of 1 and of 8 rows (docs/engine.md). */
+export const CPU_CORE = { callMs: 2.5, rowMs: 7 } as const;
+
+/** Mixed step counts, 4 to 50; 14.3 in the mean. */
+export const STEPS = [
+  { share: 0.4, steps: 4 },
+  { share: 0.25, steps: 8 },
+  { share: 0.2, steps: 16 },
+  { share: 0.15, steps: 50 },
+] as const;
+
+/** Shares of three shapes, as of questions of three widths. */
+export const SHAPES = [0.5, 0.3, 0.2] as const;
