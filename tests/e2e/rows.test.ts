@@ -37,11 +37,9 @@ describe("texts are independent", () => {
       const mine = part(QUESTIONS[1], solver, guidance);
       const [alone] = await generate(pipeline, [mine], { maxRows: 1 });
       const others = [part(QUESTIONS[0], "ancestral", 0.7, 3), part("!!!!!!! ???", "ddim", 0, 9), part("zx ".repeat(12), solver, guidance), part("a", "ddim", 2, 4)];
-      for (const maxRows of [3, 7, 16]) {
-        for (const stepsPerCall of [1, 3]) {
-          const results = await generate(pipeline, [...others.slice(0, 2), mine, ...others.slice(2)], { maxRows, stepsPerCall });
-          assert.deepEqual(results[2], alone, `${maxRows} rows, ${stepsPerCall} steps a call`);
-        }
+      for (const [maxRows, stepsPerCall] of [[3, 3], [16, 1]] as const) {
+        const results = await generate(pipeline, [...others.slice(0, 2), mine, ...others.slice(2)], { maxRows, stepsPerCall });
+        assert.deepEqual(results[2], alone, `${maxRows} rows, ${stepsPerCall} steps a call`);
       }
       assert.notDeepEqual((await generate(pipeline, [{ ...mine, options: { ...mine.options, seed: 4 } }], { maxRows: 1 }))[0], alone);
     });
