@@ -162,13 +162,17 @@ class Refusals(Imports):
         self.refused("2 files .* give --decoder")
 
 
+VOCABULARY = 60
+
+
 def tiny_encoder(folder: Path) -> None:
-    """A BERT of the reference's width and vocabulary with random weights, and a WordPiece tokenizer."""
+    """A BERT of the reference's width with random weights, and a WordPiece tokenizer that spells every English word."""
     from transformers import BertConfig, BertModel, BertTokenizerFast
 
     folder.mkdir()
-    words = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *"abcdefghijklmnopqrstuvwxyz", "how", "what", "is", "the", "?", "##s", "##ing", "do", "."]
-    words = words[: SIZES["vocab_size"]]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]", *letters, *(f"##{letter}" for letter in letters), ".", ",", "?"]
+    assert len(words) == VOCABULARY
     (folder / "vocab.txt").write_text("\n".join(words))
     torch.manual_seed(0)
     BertModel(BertConfig(vocab_size=len(words), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=64,
@@ -178,7 +182,7 @@ def tiny_encoder(folder: Path) -> None:
 
 class Serving(Imports):
     def test_with_an_encoder_the_bundle_is_one_to_serve(self):
-        write_folder(self.folder / "in", max_position_embeddings=24, target_length=16, source_length=32)
+        write_folder(self.folder / "in", vocab_size=VOCABULARY, max_position_embeddings=24, target_length=16, source_length=32)
         tiny_encoder(self.folder / "bert")
         options = dict(checkpoint=None, decoder=None, config=None, tokenizer=None, layer=-1, task="paraphrase", name="tiny", revision="1", licence="none", steps=4)
         import_command(SimpleNamespace(folder=str(self.folder / "in"), out=str(self.folder / "out"), encoder=str(self.folder / "bert"), **options))
