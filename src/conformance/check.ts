@@ -15,7 +15,7 @@ export async function checkBundle(bundle: string, folder: string, threads: numbe
   const { cfg_coef: guidance } = settingsSchema.parse(JSON.parse(await readFile(join(folder, "config.json"), "utf8")));
   const subject = await loadSubject(bundle, threads);
   const items = [
-    ...scheduleItems(vectors),
+    ...scheduleItems(vectors, subject.card.schedule.d),
     ...(await normaliserItems(subject, vectors)),
     ...(await denoiserItems(subject, vectors, guidance)),
     ...(await trajectoryItems(subject, vectors, guidance)),

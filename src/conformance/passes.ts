@@ -8,19 +8,29 @@ import { conditionsOf, need, normalise, parts, type Subject } from "./subject.js
 
 const quiet = { signal: new AbortController().signal, breathe: async () => undefined };
 
-/** mu = sqrt(alpha), std = sqrt(1 - alpha) and beta of tan-d, sqrt and cosine at the recorded times. */
-export function scheduleItems(vectors: Recorded): Item[] {
+/**
+ * mu = sqrt(alpha), std = sqrt(1 - alpha) and beta of tan-d, sqrt and cosine at the recorded times. `ownD` is the model's d:
+ * a table of tan may have been recorded with it under the name of the default, tan9; the item says which d it was held to.
+ */
+export function scheduleItems(vectors: Recorded, ownD: number): Item[] {
   const t = need(vectors, "schedule.t", 1);
   const names = [...vectors.keys()].flatMap((key) => /^schedule\.(.+)\.mu$/.exec(key)?.[1] ?? []);
   for (const base of ["tan", "sqrt", "cosine"]) if (!names.some((name) => name.startsWith(base))) need(vectors, `schedule.${base}.mu`, 1);
   return names.sort().flatMap((name) => {
     const [, base = "", d = "1"] = /^([a-z]+)([\d.]*)$/.exec(name) ?? [];
-    const { alpha, beta } = noiseSchedule(base, Number(d));
-    const tables = { mu: (s: number) => Math.sqrt(alpha(s)), std: (s: number) => Math.sqrt(1 - alpha(s)), beta };
-    return Object.entries(tables).map(([kind, at]) =>
-      compare(`schedule ${name} ${kind}`, Float32Array.from(t.data, at), need(vectors, `schedule.${name}.${kind}`, 1).data, LIMITS.pass),
-    );
+    const candidates = base === "tan" && Number(d) !== ownD ? [Number(d), ownD] : [Number(d)];
+    const found = candidates.map((value) => scheduleTables(vectors, t.data, name, base, value));
+    return found.find((items) => items.every((item) => item.passed)) ?? found[0]!;
   });
+}
+
+function scheduleTables(vectors: Recorded, t: Float32Array, name: string, base: string, d: number): Item[] {
+  const { alpha, beta } = noiseSchedule(base, d);
+  const tables = { mu: (s: number) => Math.sqrt(alpha(s)), std: (s: number) => Math.sqrt(1 - alpha(s)), beta };
+  const label = base === "tan" && name !== `tan${d}` ? `schedule ${name} (d = ${d})` : `schedule ${name}`;
+  return Object.entries(tables).map(([kind, at]) =>
+    compare(`${label} ${kind}`, Float32Array.from(t, at), need(vectors, `schedule.${name}.${kind}`, 1).data, LIMITS.pass),
+  );
 }
 
 /** The normaliser, special tokens overwritten. */

@@ -24,7 +24,7 @@ describe("the service with its embedded bundles", () => {
   let url: string;
 
   before(async () => {
-    server = spawnServer("scripts/start.mjs", ["--port", "0"]);
+    server = spawnServer("scripts/start.mjs", ["--port", "0", "--deadline-ms", "600000"]);
     url = await server.url();
     await until(async () => {
       if (server.child.exitCode !== null) throw new Error(`the server ended: ${JSON.stringify(server.lines.at(-1))}`);
