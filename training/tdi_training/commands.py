@@ -1,8 +1,9 @@
-"""Arguments of the commands import and sweep; what they run is imported only when it is run."""
+"""Arguments of the commands import, sweep and ablate; what they run is imported only when it is run."""
 
 from __future__ import annotations
 
 import importlib
+import os
 
 
 def _lazily(module: str, function: str):
@@ -41,3 +42,22 @@ def add_sweep_command(commands) -> None:
     p.add_argument("--body", help="further request fields as JSON")
     p.add_argument("--samples", type=int, default=1000, help="bootstrap samples")
     p.set_defaults(run=_lazily("sweep", "sweep_command"))
+
+
+def add_ablate_command(commands) -> None:
+    p = commands.add_parser("ablate", help="the ablation axes of TEncDM on a small budget a cell: one table and one plot")
+    p.add_argument("data", nargs="+", help="prepared folders, each optionally folder:weight")
+    p.add_argument("--valid", required=True, help="prepared validation folder")
+    p.add_argument("--valid-text", required=True, help="the JSON lines that folder was made from")
+    p.add_argument("--out", required=True, help="folder of every cell, ablate.json, ablate.md and ablate.png; the same command again goes on")
+    p.add_argument("--axes", default="encoder,decoder,schedule,self-conditioning")
+    p.add_argument("--preset", default="compact-qqp", help="the cell that every axis departs from")
+    p.add_argument("--minutes", type=float, default=10, help="training of one denoiser")
+    p.add_argument("--decoder-minutes", type=float, default=3, help="training of one decoder")
+    p.add_argument("--layers", default="-2,0,2,4,6", help="hidden states of the encoder axis; -2 word embeddings, 0 embedding layer")
+    p.add_argument("--self-conditioning-steps", default="5,10,20,50,100,200")
+    p.add_argument("--batch", type=int, default=64)
+    p.add_argument("--statistics-rows", type=int, default=10000)
+    p.add_argument("--rows", type=int, default=256, help="validation rows to generate")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    p.set_defaults(run=_lazily("ablate", "ablate_command"))

@@ -104,7 +104,7 @@ def one_step(denoiser, z, source, mask) -> torch.Tensor:
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
                   batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.25,
                   seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
-                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5) -> Decoder:
+                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5, corrupt: bool = True) -> Decoder:
     """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
     most of the cost, and an unbiased third of the positions gives the same gradient in expectation. With a `denoiser`,
     a share of the batches holds its own one-step predictions at log-SNR in [-6, 1] in place of Cor(z): what the
@@ -131,7 +131,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
         if denoiser is not None and torch.rand(()) < own_share and ids.shape[1] <= config.max_canvas:
             x = encoder.denormalise(one_step(denoiser, z, source, mask))
         else:
-            alpha = corruption_alpha(len(ids))[:, None, None]
+            alpha = (corruption_alpha(len(ids)) if corrupt else torch.ones(len(ids)))[:, None, None]
             x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
         source = encoder.denormalise(source) * (torch.rand(len(ids)) >= zero_source).float()[:, None, None]
         pick = torch.rand(ids.shape) < positions
