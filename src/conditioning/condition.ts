@@ -9,7 +9,7 @@ export interface Condition {
   width: number;
   /** [width, hidden] normalised latents. */
   states: Float32Array;
-  /** [layers, heads, width, hidden/heads] of every cross-attention, made once a source. */
+  /** [attentions, heads, width, hidden/heads] of every attention to the source, made once a source. */
   keys: Float32Array;
   values: Float32Array;
   /** [width] additive: 0 attend, MASKED not. */
@@ -18,8 +18,6 @@ export interface Condition {
 
 export interface ConditionShape {
   hidden: number;
-  layers: number;
-  heads: number;
   pad: number;
 }
 
@@ -38,7 +36,7 @@ export class Conditioner {
   /** One condition per source; all are padded to `width`, which must hold the longest. */
   async encode(sources: readonly number[][], width: number): Promise<Condition[]> {
     const rows = sources.length;
-    const { hidden, layers, heads, pad } = this.shape;
+    const { hidden, pad } = this.shape;
     const ids = sources.flatMap((source) => Array.from({ length: width }, (_, i) => source[i] ?? pad));
     const mask = Float32Array.from(ids, (id) => (id === pad ? 0 : 1));
     const { states } = await this.encoder.run({ ids: integers(ids, rows, width), mask: floats(mask, rows, width) });
@@ -47,7 +45,7 @@ export class Conditioner {
     const keys = floatsOf(projected, "keys");
     const values = floatsOf(projected, "values");
     const size = width * hidden;
-    const deep = layers * heads * width * (hidden / heads);
+    const deep = keys.length / rows;
     return sources.map((_, row) => ({
       width,
       states: all.slice(row * size, (row + 1) * size),
