@@ -60,6 +60,31 @@ def prepare_command(args):
     print(json.dumps(report, indent=1))
 
 
+def mine_command(args):
+    from .encoder import load_tokenizer
+    from .mine import mine
+
+    bounds = [tuple(float(x) for x in text.split(",")) for text in (args.direct, args.mined)]
+    print(json.dumps(mine([Path(p) for p in args.inputs], Path(args.out), load_tokenizer(args.encoder), bounds[0], bounds[1],
+                          args.source_length, args.target_length, args.aligned), indent=1))
+
+
+def extract_command(args):
+    from .data import PackedPairs
+    from .encoder import load_tokenizer
+    from .extract import extract
+
+    print(json.dumps(extract(PackedPairs(Path(args.data)), Path(args.out), load_tokenizer(args.encoder), args.within, args.target_length,
+                             args.least_score), indent=1))
+
+
+def covered_command(args):
+    from .data import PackedPairs
+    from .extract import keep_covered
+
+    print(json.dumps(keep_covered(PackedPairs(Path(args.data)), Path(args.out), args.within, args.tokens, args.bigrams), indent=1))
+
+
 def statistics_command(args):
     from .encoder import compute_statistics
 
@@ -100,18 +125,10 @@ def train_command(args):
     import torch
 
     from .batches import BatchOptions
-    from .data import PackedPairs
     from .train import TrainOptions, train
-    from .train_decoder import load_decoder
 
     torch.set_num_threads(args.threads)
     config = _config(args)
-    encoder = _encoder(args, config)
-    sets = _weighted_sets(args.data)
-    for data, _ in sets:
-        data.load_encodings()
-    valid = PackedPairs(Path(args.valid))
-    valid.load_encodings()
     fields = {f.name for f in dataclasses.fields(TrainOptions)}
     options = TrainOptions(**{k: v for k, v in vars(args).items() if k in fields and v is not None})
     if args.no_compile:
@@ -120,9 +137,9 @@ def train_command(args):
     batches = BatchOptions(batch=args.batch, swap=not args.no_swap, slack=args.slack, source_dropout=args.source_dropout,
                            token_dropout=args.token_dropout, widths=widths,
                            crops=tuple(int(c) for c in args.crops.split(",") if c))
-    decoder = load_decoder(Path(args.decoder), encoder) if args.decoder else None
-    sampling = {"steps": args.sample_steps, "solver": args.sample_solver}
-    train(config, encoder, sets, valid, decoder, _texts(args.valid_text), Path(args.out), options, batches, args.device, sampling)
+    sampling = {"steps": args.sample_steps, "solver": args.sample_solver, "guidance": args.sample_guidance, "clamp_steps": args.sample_clamp}
+    train(config, Path(args.stats), [(Path(f), float(w or 1)) for f, _, w in (item.partition(":") for item in args.data)], Path(args.valid),
+          Path(args.decoder) if args.decoder else None, _texts(args.valid_text), Path(args.out), options, batches, args.device, sampling)
 
 
 def generate_command(args):
@@ -143,7 +160,7 @@ def generate_command(args):
     sources, targets = _texts(args.valid_text)
     rows = list(range(min(args.rows, len(data))))
     texts = generate_rows(model, decoder, encoder, data, rows, config, steps=args.steps, solver=args.solver, grid=args.grid,
-                          guidance=args.guidance, seed=args.seed, log_snr_range=(args.log_snr_min, args.log_snr_max))
+                          guidance=args.guidance, seed=args.seed, log_snr_range=(args.log_snr_min, args.log_snr_max), clamp_steps=args.clamp_steps)
     if args.out:
         Path(args.out).write_text("".join(json.dumps({"src": sources[i], "trg": targets[i], "output": t}, ensure_ascii=False) + "\n"
                                           for i, t in zip(rows, texts)))
@@ -220,6 +237,34 @@ def main() -> None:
     p.add_argument("--exclude-sources", help="comma-separated values of the rows' `source` field to leave out")
     p.set_defaults(run=prepare_command)
 
+    p = commands.add_parser("mine", help="pairs within a similarity band, from a file's pairs and from its graph of duplicates")
+    p.add_argument("inputs", nargs="+")
+    p.add_argument("--out", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer to use")
+    p.add_argument("--direct", default="0.4,0.9", help="similarity bounds (ROUGE-L of tokens) of the file's own pairs")
+    p.add_argument("--mined", default="0.5,0.9", help="bounds of pairs that share a duplicate")
+    p.add_argument("--source-length", type=int, default=48)
+    p.add_argument("--target-length", type=int, default=32)
+    p.add_argument("--aligned", type=float, default=0.0, help="least share of tokens that stay in place, give or take one")
+    p.set_defaults(run=mine_command)
+
+    p = commands.add_parser("extract", help="from a prepared folder of summaries: (source, the sentence of it that fits best)")
+    p.add_argument("data")
+    p.add_argument("--out", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer the folder was made with")
+    p.add_argument("--within", type=int, default=128, help="source tokens to choose from")
+    p.add_argument("--target-length", type=int, default=48)
+    p.add_argument("--least-score", type=float, default=0.15)
+    p.set_defaults(run=extract_command)
+
+    p = commands.add_parser("covered", help="from a prepared folder: the pairs whose target can be had from its source")
+    p.add_argument("data")
+    p.add_argument("--out", required=True)
+    p.add_argument("--within", type=int, default=128)
+    p.add_argument("--tokens", type=float, default=0.5)
+    p.add_argument("--bigrams", type=float, default=0.1)
+    p.set_defaults(run=covered_command)
+
     p = commands.add_parser("statistics", help="mean and std of the latents")
     _model_arguments(p)
     p.add_argument("data", nargs="+")
@@ -283,6 +328,10 @@ def main() -> None:
     p.add_argument("--validate-rows", type=int)
     p.add_argument("--sample-steps", type=int, default=16)
     p.add_argument("--sample-solver", default="ddim")
+    p.add_argument("--sample-guidance", type=float, default=0.0)
+    p.add_argument("--sample-clamp", type=int, default=0, help="last steps that go on from re-encoded text")
+    p.add_argument("--workers", type=int, help="processes of one thread that share the weights, each with a batch of its own")
+    p.add_argument("--precision", choices=("bf16", "fp32"))
     p.add_argument("--no-compile", action="store_true")
     p.add_argument("--hot-shapes", help="canvas x source width shapes to compile, comma separated")
     p.add_argument("--no-swap", action="store_true")
@@ -308,6 +357,7 @@ def main() -> None:
     p.add_argument("--log-snr-min", type=float, default=-9.0)
     p.add_argument("--log-snr-max", type=float, default=4.0)
     p.add_argument("--guidance", type=float, default=0.0)
+    p.add_argument("--clamp-steps", type=int, default=0, help="last steps that go on from re-encoded text")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     p.add_argument("--out", help="JSON lines of source, reference and output")

@@ -21,10 +21,11 @@ class Batch:
 
 @dataclasses.dataclass
 class BatchOptions:
-    batch: int = 128
+    batch: int = 128  # rows at the shortest canvas; longer ones get fewer, so that every batch costs about the same
     swap: bool = True  # either side may be the target (symmetric pairs)
     slack: int = 4  # random extra room asked for, so that the canvas does not tell the length
     source_dropout: float = 0.1  # rows trained on the null condition, for guidance
+    autoencode_hidden: float = 0.3  # share of source positions hidden where the source is the target itself
     token_dropout: float = 0.1  # source positions hidden from cross-attention, against copying
     crops: tuple[int, ...] = ()  # source lengths to draw from, one a batch: long sources cost less, and lengths vary
     widths: tuple[int, ...] = (16, 24, 32, 48)  # source widths: few shapes for a compiled graph
@@ -35,14 +36,22 @@ class ResidentPairs:
 
     def __init__(self, data: PackedPairs, device: torch.device, encoder: FrozenEncoder):
         self.data, self.device, self.encoder = data, device, encoder
-        self.ids = {s: torch.from_numpy(np.asarray(v).astype(np.int32)).to(device) for s, v in data.ids.items()}
-        self.offsets = {s: torch.from_numpy(v).to(device) for s, v in data.offsets.items()}
-        self.lengths = {s: data.lengths(s) for s in data.offsets}
-        self.latents = {s: torch.from_numpy(z).to(device) for s, z in data.encodings.items()}
+        held: dict[int, torch.Tensor] = {}  # both sides may point into one table
+
+        def resident(array: np.ndarray, kind=None) -> torch.Tensor:
+            if id(array) not in held:
+                held[id(array)] = torch.from_numpy(np.asarray(array) if kind is None else np.asarray(array).astype(kind)).to(device)
+            return held[id(array)]
+
+        self.ids = {s: resident(v, np.int32) for s, v in data.ids.items()}
+        self.starts = {s: torch.from_numpy(v).to(device) for s, v in data.starts.items()}
+        self.counts = {s: torch.from_numpy(v).to(device) for s, v in data.counts.items()}
+        self.lengths = data.counts
+        self.latents = {s: resident(z) for s, z in data.encodings.items()}
 
     def _index(self, side: str, rows: torch.Tensor, length: int):
-        start = self.offsets[side][rows][:, None]
-        count = (self.offsets[side][rows + 1][:, None] - start).clamp_max(length)
+        start = self.starts[side][rows][:, None]
+        count = self.counts[side][rows][:, None].clamp_max(length)
         k = torch.arange(length, device=self.device)[None]
         valid = k < count
         return torch.where(valid, start + k, 0), valid
@@ -53,7 +62,7 @@ class ResidentPairs:
         ids = torch.where(valid, self.ids[side][index].long(), self.encoder.pad_id)
         if side in self.latents:
             return ids, self.latents[side][index].float() * valid[..., None]
-        with torch.autocast(self.device.type, torch.bfloat16):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
             return ids, self.encoder(ids)
 
 
@@ -61,7 +70,7 @@ class BatchStream:
     """Endless batches. Rows are drawn by canvas, then grouped by source length, so that little is padding."""
 
     def __init__(self, sets: list[tuple[ResidentPairs, float]], canvases: tuple[int, ...], source_length: int,
-                 options: BatchOptions, null_ids: list[int], seed: int):
+                 options: BatchOptions, null_ids: list[int], seed: int | tuple[int, ...]):
         self.sets, self.canvases, self.options = sets, canvases, options
         self.widths = tuple(w for w in options.widths if w < source_length) + (source_length,)
         self.rng = np.random.default_rng(seed)
@@ -85,12 +94,13 @@ class BatchStream:
         for c in self.canvases:
             members = pool[canvas == c]
             members = members[np.argsort(pairs.lengths[src][members], kind="stable")]
-            for start in range(0, len(members) - o.batch + 1, o.batch):
-                self.pending.append((k, trg, c, members[start : start + o.batch]))
+            size = max(1, o.batch * self.canvases[0] // c)
+            for start in range(0, len(members) - size + 1, size):
+                self.pending.append((k, trg, c, members[start : start + size]))
         self.rng.shuffle(self.pending)
 
     def draw(self, autoencode: bool = False) -> Batch:
-        """The next batch. With `autoencode` the source is the target itself with half its positions hidden."""
+        """The next batch. With `autoencode` the source is the target itself with some of its positions hidden."""
         while not self.pending:
             self._refill()
         k, trg, canvas, members = self.pending.pop()
@@ -104,7 +114,7 @@ class BatchStream:
         target_ids, target = pairs.gather(trg, rows, canvas)
         source_ids, source = pairs.gather(src, rows, width)
         mask = source_ids != pairs.encoder.pad_id
-        hide = torch.rand(mask.shape, device=pairs.device) < (0.5 if autoencode else o.token_dropout)
+        hide = torch.rand(mask.shape, device=pairs.device) < (o.autoencode_hidden if autoencode else o.token_dropout)
         mask = mask & ~(hide & ~pairs.encoder.is_special[source_ids])
         dropped = torch.rand(len(rows), device=pairs.device) < o.source_dropout
         n = self.null.shape[0]

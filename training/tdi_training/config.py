@@ -27,6 +27,11 @@ class ModelConfig:
     # x0 = sqrt(alpha) x_t + sqrt(1 - alpha) F(x_t), a v-prediction in x0's clothes (EDM's preconditioning at unit
     # variance): without it six post-LN blocks must first learn to pass their input through. The paper predicts x0 = F.
     precondition: bool = True
+    # Position embeddings on the source states too: without them cross-attention has to find the word order that hidden
+    # states only hint at. And an output that copies: F += gate * (attention-weighted mean of the raw source latents), a
+    # pointer (arXiv 1704.04368) in latent space. Both are departures from the paper, so its presets leave them out.
+    source_positions: bool = True
+    copy_head: bool = True
     dropout: float = 0.0
     canvases: tuple[int, ...] = (16, 24, 32)
     source_length: int = 48
@@ -36,19 +41,24 @@ class ModelConfig:
     def max_canvas(self) -> int:
         return max(self.canvases)
 
+    @property
+    def attended(self) -> int:
+        """Sets of keys and values that a source gives: one per block, and one more for the copying output."""
+        return self.layers + int(self.copy_head)
+
     def to_json(self) -> dict:
         return dataclasses.asdict(self)
 
     @staticmethod
     def from_json(data: dict) -> "ModelConfig":
-        data = dict(data)
+        data = {"source_positions": False, "copy_head": False, **data}  # checkpoints older than these fields lack them
         data["canvases"] = tuple(data["canvases"])
         return ModelConfig(**data)
 
 
 _PAPER = dict(
     encoder="bert-base-cased", layer=-1, hidden=768, heads=12, ffn=3072, layers=12, decoder_layers=3, schedule_d=9.0,
-    output_projection=False, precondition=False, dropout=0.1,
+    output_projection=False, precondition=False, source_positions=False, copy_head=False, dropout=0.1,
 )
 
 PRESETS: dict[str, ModelConfig] = {

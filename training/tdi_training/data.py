@@ -33,7 +33,7 @@ def read_pairs(path: Path, exclude: frozenset[str] = frozenset()) -> list[tuple[
     return rows
 
 
-def _pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
+def pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(token_lists) + 1, dtype=np.int64)
     np.cumsum([len(x) for x in token_lists], out=offsets[1:])
     flat = np.fromiter((i for x in token_lists for i in x), dtype=np.uint16, count=int(offsets[-1]))
@@ -86,7 +86,7 @@ def prepare(
             packed["trg"].append(trg)
     report["rows_kept"] = len(packed["src"])
     for side in SIDES:
-        flat, offsets = _pack(packed[side])
+        flat, offsets = pack(packed[side])
         np.save(out / f"{side}.ids.npy", flat)
         np.save(out / f"{side}.offsets.npy", offsets)
         lengths = np.diff(offsets)
@@ -97,32 +97,49 @@ def prepare(
 
 
 class PackedPairs:
-    """Token ids of a prepared folder; `encodings` (normalised latents, fp16) where `encode` was run on it."""
+    """Token ids of a prepared folder; `encodings` (normalised latents, fp16) where `encode` was run on it.
+
+    Either each side has texts of its own (`prepare`), or both point into one table of texts (`mine`: `text.ids.npy`,
+    `text.offsets.npy` and `pairs.npy` [N, 2]), so that a question of many pairs is stored and encoded once.
+    """
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.ids = {s: np.load(folder / f"{s}.ids.npy", mmap_mode="r") for s in SIDES}
-        self.offsets = {s: np.load(folder / f"{s}.offsets.npy") for s in SIDES}
+        self.shared = (folder / "pairs.npy").exists()
+        self.files = {s: "text" if self.shared else s for s in SIDES}
+        stored = {f: np.load(folder / f"{f}.ids.npy", mmap_mode="r") for f in set(self.files.values())}
+        self.ids = {s: stored[f] for s, f in self.files.items()}
+        self.offsets = {f: np.load(folder / f"{f}.offsets.npy") for f in stored}
+        pairs = np.load(folder / "pairs.npy") if self.shared else None
+        # Where each row's text begins in the packed arrays, and how many tokens it has.
+        self.starts: dict[str, np.ndarray] = {}
+        self.counts: dict[str, np.ndarray] = {}
+        for k, side in enumerate(SIDES):
+            o = self.offsets[self.files[side]]
+            rows = np.arange(len(o) - 1) if pairs is None else pairs[:, k]
+            self.starts[side], self.counts[side] = o[rows], o[rows + 1] - o[rows]
         self.encodings: dict[str, np.ndarray] = {}
 
     def load_encodings(self, in_memory: bool = True) -> bool:
         """True when both sides' encodings are at hand."""
-        for side in SIDES:
-            path = self.folder / f"{side}.z.npy"
+        loaded: dict[str, np.ndarray] = {}
+        for name in self.offsets:
+            path = self.folder / f"{name}.z.npy"
             if not path.exists():
                 return False
-            self.encodings[side] = np.load(path, mmap_mode=None if in_memory else "r")
+            loaded[name] = np.load(path, mmap_mode=None if in_memory else "r")
+        self.encodings = {side: loaded[name] for side, name in self.files.items()}
         return True
 
     def __len__(self) -> int:
-        return len(self.offsets["src"]) - 1
+        return len(self.starts["src"])
 
     def lengths(self, side: str) -> np.ndarray:
-        return np.diff(self.offsets[side])
+        return self.counts[side]
 
     def tokens(self, side: str, row: int) -> np.ndarray:
-        o = self.offsets[side]
-        return self.ids[side][o[row] : o[row + 1]]
+        start = self.starts[side][row]
+        return self.ids[side][start : start + self.counts[side][row]]
 
     def batch_tokens(self, side: str, rows: np.ndarray, length: int, pad: int) -> np.ndarray:
         """[len(rows), length] int64, padded at the end with `pad`; texts over `length` keep their last token."""
@@ -139,8 +156,7 @@ class PackedPairs:
         """[len(rows), length, H] float16, zero beyond each text."""
         z = self.encodings[side]
         out = np.zeros((len(rows), length, z.shape[1]), dtype=np.float16)
-        o = self.offsets[side]
         for k, row in enumerate(rows):
-            n = min(int(o[row + 1] - o[row]), length)
-            out[k, :n] = z[o[row] : o[row] + n]
+            start, n = self.starts[side][row], min(int(self.counts[side][row]), length)
+            out[k, :n] = z[start : start + n]
         return out

@@ -56,13 +56,4 @@ class Decoder(nn.Module):
 
         layers = AutoModel.from_pretrained(resolve_encoder(encoder_name)).encoder.layer
         for i, block in enumerate(self.blocks):
-            layer = layers[(first_layer + i) % len(layers)]
-            for target in (block.attention, block.crossattention):
-                target.query.load_state_dict(layer.attention.self.query.state_dict())
-                target.key.load_state_dict(layer.attention.self.key.state_dict())
-                target.value.load_state_dict(layer.attention.self.value.state_dict())
-                target.output.load_state_dict(layer.attention.output.dense.state_dict())
-                target.norm.load_state_dict(layer.attention.output.LayerNorm.state_dict())
-            block.up.load_state_dict(layer.intermediate.dense.state_dict())
-            block.down.load_state_dict(layer.output.dense.state_dict())
-            block.norm.load_state_dict(layer.output.LayerNorm.state_dict())
+            block.load_encoder_layer(layers[(first_layer + i) % len(layers)])

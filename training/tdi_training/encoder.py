@@ -139,18 +139,18 @@ def compute_statistics(encoder: FrozenEncoder, sets: list[PackedPairs], out: Pat
 
 
 @torch.no_grad()
-def encode_folder(encoder: FrozenEncoder, data: PackedPairs, sides=SIDES) -> None:
-    """Write `{side}.z.npy`: normalised latents of every text, float16, laid out like the ids."""
-    for side in sides:
-        lengths, offsets = data.lengths(side), data.offsets[side]
-        z = np.lib.format.open_memmap(data.folder / f"{side}.z.npy", mode="w+", dtype=np.float16,
+def encode_folder(encoder: FrozenEncoder, data: PackedPairs) -> None:
+    """Write `{name}.z.npy` for each packed array: normalised latents of every text, float16, laid out like the ids."""
+    for name, offsets in data.offsets.items():
+        flat = next(data.ids[side] for side in SIDES if data.files[side] == name)
+        lengths = np.diff(offsets)
+        z = np.lib.format.open_memmap(data.folder / f"{name}.z.npy", mode="w+", dtype=np.float16,
                                       shape=(int(offsets[-1]), encoder.hidden))
-        for rows in tqdm(list(_length_batches(lengths, 8192)), desc=f"encode {side}", mininterval=10):
-            width = int(lengths[rows].max())
-            ids = torch.from_numpy(data.batch_tokens(side, rows, width, encoder.pad_id))
-            with torch.autocast("cpu", torch.bfloat16):
-                h = encoder.hidden_states(ids)
-            states = encoder.normalise(h, ids).half().numpy()
+        for rows in tqdm(list(_length_batches(lengths, 8192)), desc=f"encode {name}", mininterval=10):
+            ids = torch.full((len(rows), int(lengths[rows].max())), encoder.pad_id)
+            for k, row in enumerate(rows):
+                ids[k, : lengths[row]] = torch.from_numpy(flat[offsets[row] : offsets[row + 1]].astype(np.int64))
+            states = encoder(ids).half().numpy()
             for k, row in enumerate(rows):
                 z[offsets[row] : offsets[row + 1]] = states[k, : lengths[row]]
         z.flush()

@@ -36,7 +36,7 @@ class EncoderGraph(nn.Module):
 
 
 class ConditionGraph(nn.Module):
-    """states [B, S, H] -> keys, values [B, layers, heads, S, H/heads] of every cross-attention, made once a request."""
+    """states [B, S, H] -> keys, values [B, attended, heads, S, H/heads]: of every cross-attention and of the copying output; once a request."""
 
     def __init__(self, denoiser: Denoiser):
         super().__init__()
@@ -64,7 +64,7 @@ class StepGraph(nn.Module):
         def column(k: int):
             return coefficients[:, k][:, None, None]
 
-        kv = [(keys[:, i], values[:, i]) for i in range(self.denoiser.config.layers)]
+        kv = [(keys[:, i], values[:, i]) for i in range(self.denoiser.config.attended)]
         out = column(4) * x + column(5) * self.denoiser.network(x, t, kv, bias[:, None, None, :], previous)
         towards, away = out.index_select(0, positive), out.index_select(0, negative)
         x0 = towards + guidance[:, None, None] * (towards - away)
@@ -99,7 +99,7 @@ def export_graphs(encoder: FrozenEncoder, denoiser: Denoiser, decoder: Decoder, 
     dim = torch.export.Dim
     rows, canvas, source = dim("rows", max=4096), dim("canvas", max=c.max_positions), dim("source", max=512)
     states, x, bias = torch.randn(b, s, h), torch.randn(b, n, h), torch.zeros(b, s)
-    kv = torch.randn(b, c.layers, c.heads, s, h // c.heads)
+    kv = torch.randn(b, c.attended, c.heads, s, h // c.heads)
     ids = torch.randint(1000, 2000, (b, s))
     index = torch.arange(b)
     jobs = {

@@ -67,10 +67,26 @@ def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor
     return steps
 
 
+class Clamp:
+    """The clamping trick of Diffusion-LM (arXiv 2205.14217) in an encoder's space: a prediction of x0 is read by the decoder
+    and its tokens are encoded again, so that the sampler goes on from a text and not from a blend of words."""
+
+    def __init__(self, encoder, decoder, source, mask):
+        self.encoder, self.decoder, self.mask = encoder, decoder, mask
+        self.source = encoder.denormalise(source)
+
+    def __call__(self, x0: torch.Tensor) -> torch.Tensor:
+        ids = self.decoder(self.encoder.denormalise(x0.float()), self.source, self.mask).argmax(-1)
+        ended = (ids == self.encoder.tokenizer.sep_token_id).cumsum(1)
+        after = (ended > 0) & ~((ended == 1) & (ids == self.encoder.tokenizer.sep_token_id))
+        return self.encoder(ids.masked_fill(after, self.encoder.pad_id))
+
+
 @torch.no_grad()
 def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
-           generator=None) -> torch.Tensor:
+           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0) -> torch.Tensor:
     """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
+    The last `clamp_steps` steps go on from clamped predictions.
 
     `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
     """
@@ -87,11 +103,13 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
     if guidance > 0:
         null_kv = [(k.expand(b, -1, -1, -1), v.expand(b, -1, -1, -1)) for k, v in model.keys_values(null[0])]
         null_bias = mask_bias(null[1])
-    for t, cx, c0, cp, cn in coefficients:
+    for i, (t, cx, c0, cp, cn) in enumerate(coefficients):
         times = torch.full((b,), t, device=source.device)
         x0 = model.step(x, times, kv, bias, previous)
         if guidance > 0:
             x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
+        if i >= len(coefficients) - clamp_steps:
+            x0 = clamp(x0)
         x = cx * x + c0 * x0 + cp * previous + (cn * fresh() if cn else 0.0)
         previous = x0
     return x
@@ -111,7 +129,7 @@ def cut(ids: list[int], sep: int, special: set[int]) -> list[int]:
 
 @torch.no_grad()
 def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver="ddim", grid="logsnr", guidance=0.0,
-                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), precision=torch.bfloat16, canvas_of=canvas_for) -> list[str]:
+                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), clamp_steps=0, canvas_of=canvas_for) -> list[str]:
     """Generated text for rows of a PackedPairs, batched by canvas. Uses the encoder's tokenizer to spell them."""
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     coefficients = solver_coefficients(solver, schedule, time_grid(steps, schedule, grid, log_snr_range))
@@ -132,9 +150,10 @@ def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver=
             width = min(int(lengths[part].max()), config.source_length)
             ids = torch.from_numpy(data.batch_tokens("src", part, width, encoder.pad_id))
             source, mask = encoder(ids), (ids != encoder.pad_id).float()
-            with torch.autocast("cpu", precision, enabled=precision != torch.float32):
-                x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator)
-                guess = decoder(encoder.denormalise(x.float()), encoder.denormalise(source), mask).argmax(-1)
+            clamp = Clamp(encoder, decoder, source, mask)
+            x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator, clamp=clamp,
+                       clamp_steps=clamp_steps)
+            guess = decoder(encoder.denormalise(x), clamp.source, mask).argmax(-1)
             for row, line in zip(part, guess.tolist()):
                 texts[int(row)] = tok.decode(cut(line, tok.sep_token_id, special))
     return [texts[int(r)] for r in rows]

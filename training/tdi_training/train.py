@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import dataclasses
 import json
 import math
+import os
 import time
 from pathlib import Path
 
@@ -16,12 +18,15 @@ from tqdm import tqdm
 from .batches import Batch, BatchOptions, BatchStream, ResidentPairs
 from .config import ModelConfig
 from .data import PackedPairs
+from .decoder import Decoder
 from .denoiser import Denoiser, step_flops
 from .encoder import FrozenEncoder
 from .metrics import scores
 from .optim import build_optimisers, set_rates
 from .sample import generate_rows
 from .schedule import NoiseSchedule, loss_weight, sample_times
+from .shared import Shared, Worker
+from .train_decoder import load_decoder
 
 
 @dataclasses.dataclass
@@ -37,9 +42,11 @@ class TrainOptions:
     self_condition: float = 0.25  # share of batches with a first pass as self-condition
     times: str = "mixed"
     weight: str = "none"
-    autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, half hidden) fade out
+    autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, part of it hidden) fade out
     autoencode_floor: float = 0.0  # share of batches that stay autoencoding to the end
     init: str = "encoder"  # encoder | random | a denoiser checkpoint to start from
+    workers: int = 1  # processes that share the weights, each on a core and a batch of its own
+    precision: str = "bf16"  # fp32 where the CPU's bf16 is no faster (`python -m tdi_training rates` measures both)
     compile: bool = True
     hot_shapes: str = "16x16,24x16,16x24,24x24"  # canvas x source width worth compiling; the rare rest runs eagerly
     seed: int = 0
@@ -64,7 +71,6 @@ def held_out_batches(valid: ResidentPairs, config: ModelConfig, null_ids: list[i
 @torch.no_grad()
 def held_out_loss(model: Denoiser, drawn: list[Batch], schedule: NoiseSchedule) -> dict[str, float]:
     """Mean squared error of x0 at fixed log-SNR, no self-condition; same batches and noise at every call."""
-    model.eval()
     generator = torch.Generator(drawn[0].target.device).manual_seed(1234)
     out: dict[str, float] = {}
     for log_snr in (-8.0, -4.0, -2.0, 0.0, 2.0):
@@ -74,17 +80,16 @@ def held_out_loss(model: Denoiser, drawn: list[Batch], schedule: NoiseSchedule) 
         for b in drawn:
             noise = torch.randn(b.target.shape, generator=generator, device=b.target.device)
             x = a.sqrt() * b.target + (1 - a).sqrt() * noise
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with torch.autocast(x.device.type, torch.bfloat16, enabled=x.device.type == "cuda"):
                 guess = model(x, t.expand(len(x)), b.source, b.mask, torch.zeros_like(x))
             total += float((guess.float() - b.target).pow(2).mean())
         out[f"logsnr{log_snr:g}"] = round(total / len(drawn), 4)
     return out
 
 
-def save_checkpoint(path: Path, model, ema, optimisers, step, seconds, examples, config, best) -> None:
+def save_checkpoint(path: Path, model, ema, step, seconds, examples, config, best) -> None:
     partial = path.with_suffix(".partial")
-    torch.save({"model": model.state_dict(), "ema": ema.state_dict(), "optimisers": [o.state_dict() for o in optimisers],
-                "step": step, "seconds": seconds, "examples": examples, "config": config.to_json(), "best": best}, partial)
+    torch.save({"model": model.state_dict(), "ema": ema.state_dict(), "step": step, "seconds": seconds, "examples": examples, "config": config.to_json(), "best": best}, partial)
     partial.replace(path)
 
 
@@ -101,68 +106,109 @@ def load_denoiser(path: Path) -> Denoiser:
     return model.eval()
 
 
-def train(config: ModelConfig, encoder: FrozenEncoder, sets: list[tuple[PackedPairs, float]], valid: PackedPairs, decoder,
-          references: tuple[list[str], list[str]], out: Path, o: TrainOptions, b: BatchOptions, device: str = "cpu",
-          sampling: dict | None = None) -> Denoiser:
-    """Runs for `o.minutes` of training time in all, over as many processes as it takes. `references` are the
-    validation sources and targets as text, for scores of generated rows."""
-    torch.manual_seed(o.seed)
-    dev = torch.device(device)
-    encoder.to(dev)
-    resident = [(ResidentPairs(data, dev, encoder), w) for data, w in sets]
-    null_ids = encoder.tokenizer("")["input_ids"]
-    stream = BatchStream(resident, config.canvases, config.source_length, b, null_ids, o.seed)
-    held = held_out_batches(ResidentPairs(valid, dev, encoder), config, null_ids, b.batch)
-    schedule = NoiseSchedule(config.schedule, config.schedule_d)
-    model = Denoiser(config).to(dev)
-    if o.init == "encoder":
+def prepare_model(config: ModelConfig, init: str) -> Denoiser:
+    """A denoiser to start from: the encoder's own layers, random weights, or a checkpoint. What a checkpoint lacks (position
+    embeddings of the source, the copying output) starts as with `encoder`."""
+    model = Denoiser(config)
+    if init != "random":
         model.init_from_encoder(config.encoder)
-    elif o.init != "random":
-        model.load_state_dict(load_denoiser(Path(o.init)).state_dict())
-    ema = copy.deepcopy(model).eval()
-    optimisers = build_optimisers(model, o.optimiser, o.lr, o.muon_lr, o.weight_decay)
-    base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
+    if init not in ("encoder", "random"):
+        weights = load_denoiser(Path(init)).state_dict()
+        own = model.state_dict()
+        for name, value in weights.items():  # a longer or shorter table of positions takes over what both have
+            rows = min(len(value), len(own[name])) if value.ndim else None
+            if value.shape[1:] != own[name].shape[1:]:
+                raise SystemExit(f"{init}: {name} is {tuple(value.shape)}, the model's is {tuple(own[name].shape)}")
+            own[name][:rows] = value[:rows]
+    return model
+
+
+def train(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], valid: Path, decoder: Path | None,
+          references: tuple[list[str], list[str]], out: Path, o: TrainOptions, b: BatchOptions, device: str = "cpu",
+          sampling: dict | None = None) -> None:
+    """Runs for `o.minutes` of training time in all, over as many processes as it takes. `sets` and `valid` are prepared
+    folders, `references` the validation sources and targets as text, for scores of generated rows. With `o.workers` > 1 as
+    many processes of one thread each share the weights (shared.py), each with batches of `b.batch` rows."""
+    torch.manual_seed(o.seed)
     out.mkdir(parents=True, exist_ok=True)
-    step, examples, elapsed, best = 0, 0, 0.0, -1.0
+    model = prepare_model(config, o.init).to(device)
+    ema = copy.deepcopy(model).eval()
+    state = {"step": 0, "examples": 0, "seconds": 0.0, "best": -1.0}
     last = out / "last.pt"
     if last.exists():
-        saved = torch.load(last, weights_only=True, map_location=dev)
+        saved = torch.load(last, weights_only=True, map_location=device)
         model.load_state_dict(saved["model"])
         ema.load_state_dict(saved["ema"])
-        for opt, state in zip(optimisers, saved["optimisers"]):
-            opt.load_state_dict(state)
-        step, examples, elapsed, best = saved["step"], saved["examples"], saved["seconds"], saved["best"]
-        stream.rng = np.random.default_rng((o.seed, step))
-        torch.manual_seed(o.seed + step)
-        print(f"resumed at step {step}, {elapsed / 60:.1f} min")
+        state = {k: saved[k] for k in state}
+        print(f"resumed at step {state['step']}, {state['seconds'] / 60:.1f} min")
     else:
         (out / "run.json").write_text(json.dumps(
             {"config": config.to_json(), "train": dataclasses.asdict(o), "batches": dataclasses.asdict(b), "device": device,
-             "sets": [[d.folder.name, w] for d, w in sets], "parameters": sum(p.numel() for p in model.parameters())}, indent=1))
+             "sets": [[folder.name, w] for folder, w in sets], "parameters": sum(p.numel() for p in model.parameters())}, indent=1))
+    shared = Shared.create(model, ema, o.workers)
+    args = (shared, state, config, stats, sets, valid, decoder, references, out, o, b, device, sampling)
+    if o.workers == 1:
+        train_worker(0, *args)
+    else:
+        torch.multiprocessing.spawn(train_worker, args, nprocs=o.workers)
+
+
+def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, stats: Path, sets, valid_folder: Path,
+                 decoder_path: Path | None, references, out: Path, o: TrainOptions, b: BatchOptions, device: str, sampling) -> None:
+    """The loop of one worker; worker 0 also keeps the clock, writes the log, validates and saves."""
+    if o.workers > 1:
+        torch.set_num_threads(1)
+    dev = torch.device(device)
+    first = rank == 0
+    step, examples, best = state["step"], state["examples"], state["best"]
+    torch.manual_seed(o.seed + 1000 * rank + step)
+    encoder = FrozenEncoder(config.encoder, config.layer).load_statistics(stats).to(dev)
+
+    def resident(folder: Path) -> ResidentPairs:
+        data = PackedPairs(folder)
+        data.load_encodings(in_memory=False)
+        return ResidentPairs(data, dev, encoder)
+
+    null_ids = encoder.tokenizer("")["input_ids"]
+    stream = BatchStream([(resident(folder), w) for folder, w in sets], config.canvases, config.source_length, b, null_ids,
+                         (o.seed, rank, step))
+    schedule = NoiseSchedule(config.schedule, config.schedule_d)
+    worker = Worker(shared, rank, o.workers)
+    model, ema = shared.model, shared.ema
+    optimisers = build_optimisers(model, o.optimiser, o.lr, o.muon_lr, o.weight_decay, worker.names)
+    base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
+    kept = out / f"optimiser{rank}.pt"
+    if step and kept.exists():
+        for opt, saved in zip(optimisers, torch.load(kept, weights_only=True, map_location=dev)):
+            opt.load_state_dict(saved)
+    scoring = None
+    if first:
+        valid = resident(valid_folder)
+        decoder = load_decoder(decoder_path, encoder) if decoder_path else None
+        held = held_out_batches(valid, config, null_ids, b.batch)
+        scoring = Scoring(ema, decoder, encoder, valid.data, references, held, schedule, config, o, out, sampling or {})
     compiled = torch.compile(model, dynamic=False) if o.compile else model
     hot = {tuple(int(n) for n in shape.split("x")) for shape in o.hot_shapes.split(",")}
-    log = (out / "log.jsonl").open("a")
-
-    def write(row: dict) -> None:
-        log.write(json.dumps(row) + "\n")
-        log.flush()
-
-    parameters = list(model.parameters())
-    ema_parameters = list(ema.parameters())
+    precision = contextlib.nullcontext if o.precision == "fp32" else (lambda: torch.autocast(dev.type, torch.bfloat16))
     model.train()
-    bar = tqdm(desc=out.name, mininterval=10, unit="ex", initial=examples)
-    began = time.time() - elapsed
-    saved_at = validated_at = time.time()
+    bar = tqdm(desc=out.name, mininterval=10, unit="ex", initial=examples, disable=not first)
+    began = time.time() - state["seconds"]
+    saved_at = validated_at = window_began = time.time()
     window: list[float] = []
-    flops, window_began = 0.0, time.time()
-    rng = np.random.default_rng((o.seed, step, 7))
-    loss_value = torch.zeros((), device=dev)
-    paused = 0.0
+    flops, paused = 0.0, 0.0
+    rng = np.random.default_rng((o.seed, step, 7))  # the same for all, so that no worker waits for a dearer batch of another
+    parent = os.getppid()
     while True:
-        seconds = time.time() - began - paused
-        progress = seconds / (60 * o.minutes)
-        if progress >= 1.0:
+        if o.workers > 1 and os.getppid() != parent:
+            return  # the process that started the workers is gone
+        if first:
+            seconds = time.time() - began - paused
+            shared.clock[0] = seconds / (60 * o.minutes)
+            shared.clock[1] = float(shared.clock[0] < 1.0)
+        worker.wait()
+        if not shared.clock[1]:
             break
+        progress = float(shared.clock[0])
         scale = min(1.0, (step + 1) / o.warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * progress)))
         set_rates(optimisers, base, scale)
         batch = stream.draw(autoencode=rng.random() < autoencode_share(progress, o))
@@ -174,71 +220,97 @@ def train(config: ModelConfig, encoder: FrozenEncoder, sets: list[tuple[PackedPa
         previous = torch.zeros_like(x0)
         conditioned = rng.random() < o.self_condition
         forward = compiled if (x0.shape[1], batch.source.shape[1]) in hot else model
-        with torch.autocast(dev.type, torch.bfloat16):
+        with precision():
             if conditioned:
                 with torch.no_grad():
                     previous = model(x, t, batch.source, batch.mask, previous).float()
             guess = forward(x, t, batch.source, batch.mask, previous)
         error = (guess.float() - x0).pow(2).mean(dim=(1, 2))
         loss = (error * loss_weight(alpha, o.weight)).mean()
-        for opt in optimisers:
-            opt.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, o.clip)
+        worker.combine(o.clip)
         for opt in optimisers:
             opt.step()
         step += 1
-        examples += len(x0)
-        decay = min(o.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(ema_parameters, parameters, 1 - decay)
-        flops += step_flops(config, len(x0), x0.shape[1], batch.source.shape[1]) * (4 if conditioned else 3)
-        loss_value = loss.detach()
-        bar.update(len(x0))
-        if step % 20 == 0:
-            window.append(float(loss_value))
-        if step % 100 == 0:
-            spent = time.time() - window_began
-            row = {"step": step, "examples": examples, "seconds": round(seconds, 1), "loss": round(float(np.mean(window)), 4),
-                   "tflops": round(flops / spent / 1e12, 3), "lr": round(scale, 4)}
-            bar.set_postfix_str(f"loss {row['loss']} {row['tflops']} TFLOP/s")
-            write(row)
-            window, flops, window_began = [], 0.0, time.time()
+        examples += len(x0) * o.workers  # of one worker's batch; the others' differ a little
+        worker.finish(min(o.ema, (1 + step) / (10 + step)))
         now = time.time()
-        if now - saved_at > 60 * o.checkpoint_minutes:
-            save_checkpoint(last, model, ema, optimisers, step, seconds, examples, config, best)
+        # Every worker saves its own part, at the same step; only the first may tell the time.
+        if first:
+            shared.clock[1] = 2.0 if now - saved_at > 60 * o.checkpoint_minutes else 1.0
+        worker.wait()
+        saving = float(shared.clock[1]) == 2.0
+        if saving:
+            torch.save([opt.state_dict() for opt in optimisers], kept)
             saved_at = now
+        worker.wait()
+        if not first:
+            continue
+        flops += o.workers * step_flops(config, len(x0), x0.shape[1], batch.source.shape[1]) * (4 if conditioned else 3)
+        bar.update(len(x0) * o.workers)
+        window.append(float(loss.detach()))
+        if step % 50 == 0:
+            row = {"step": step, "examples": examples, "seconds": round(seconds, 1), "loss": round(float(np.mean(window)), 4),
+                   "tflops": round(flops / (now - window_began) / 1e12, 3), "lr": round(scale, 4)}
+            bar.set_postfix_str(f"loss {row['loss']} {row['tflops']} TFLOP/s")
+            scoring.write(row)
+            window, flops, window_began = [], 0.0, now
+        if saving:
+            save_checkpoint(out / "last.pt", model, ema, step, seconds, examples, config, best)
+            save_ema(out / "ema.pt", ema, config)
         if now - validated_at > 60 * o.validate_minutes:
-            best = validate(ema, decoder, encoder, valid, references, held, schedule, config, o, out, write, step, seconds, best,
-                            sampling)
-            validated_at = window_began = time.time()
+            best = scoring.validate(step, seconds, best)
             paused += time.time() - now
+            validated_at = window_began = time.time()
             flops, window = 0.0, []
     bar.close()
-    seconds = time.time() - began - paused
-    best = validate(ema, decoder, encoder, valid, references, held, schedule, config, o, out, write, step, seconds, best, sampling)
-    save_checkpoint(last, model, ema, optimisers, step, seconds, examples, config, best)
-    save_ema(out / "ema.pt", ema, config)
-    return ema
+    torch.save([opt.state_dict() for opt in optimisers], kept)
+    if first:
+        seconds = time.time() - began - paused
+        best = scoring.validate(step, seconds, best)
+        save_checkpoint(out / "last.pt", model, ema, step, seconds, examples, config, best)
+        save_ema(out / "ema.pt", ema, config)
 
 
-def validate(ema, decoder, encoder, valid, references, held, schedule, config, o, out, write, step, seconds, best, sampling) -> float:
-    """Held-out loss and scores of generated rows, by the EMA; keeps the best EMA by ROUGE-L. Returns the best so far."""
-    sources, targets = references
-    rows = list(range(min(o.validate_rows, len(valid))))
-    row: dict = {"step": step, "seconds": round(seconds, 1), "held_out": held_out_loss(ema, held, schedule)}
-    ema.eval()
-    if decoder is not None:
-        device = next(ema.parameters()).device
-        texts = generate_rows(ema.cpu() if device.type != "cpu" else ema, decoder, encoder.cpu(), valid, rows, config,
-                              **(sampling or {}))
-        ema.to(device)
-        encoder.to(device)
-        row["scores"] = scores(texts, [targets[i] for i in rows], [sources[i] for i in rows])
-        row["samples"] = [[sources[i], texts[i]] for i in rows[:4]]
-        if row["scores"]["rougeL"] > best:
-            best = row["scores"]["rougeL"]
-            save_ema(out / "best.pt", ema, config)
-    write(row)
-    print(json.dumps(row), flush=True)
-    return best
+@dataclasses.dataclass
+class Scoring:
+    """Held-out loss and scores of generated rows, by the EMA; keeps the best EMA by ROUGE-L."""
+
+    ema: Denoiser
+    decoder: Decoder | None
+    encoder: FrozenEncoder
+    valid: PackedPairs
+    references: tuple[list[str], list[str]]
+    held: list[Batch]
+    schedule: NoiseSchedule
+    config: ModelConfig
+    o: TrainOptions
+    out: Path
+    sampling: dict
+
+    def write(self, row: dict) -> None:
+        with (self.out / "log.jsonl").open("a") as log:
+            log.write(json.dumps(row) + "\n")
+
+    def validate(self, step: int, seconds: float, best: float) -> float:
+        """Writes a row of the log; returns the best ROUGE-L so far."""
+        sources, targets = self.references
+        if self.o.workers > 1:
+            torch.set_num_threads(self.o.workers)  # the others wait meanwhile
+        row: dict = {"step": step, "seconds": round(seconds, 1), "held_out": held_out_loss(self.ema, self.held, self.schedule)}
+        if self.decoder is not None:
+            rows = list(range(min(self.o.validate_rows, len(self.valid))))
+            device = next(self.ema.parameters()).device
+            model = self.ema if device.type == "cpu" else copy.deepcopy(self.ema).cpu()
+            texts = generate_rows(model, self.decoder, self.encoder.cpu(), self.valid, rows, self.config, **self.sampling)
+            self.encoder.to(device)
+            row["scores"] = scores(texts, [targets[i] for i in rows], [sources[i] for i in rows])
+            row["samples"] = [[sources[i], texts[i]] for i in rows[:8]]
+            if row["scores"]["rougeL"] > best:
+                best = row["scores"]["rougeL"]
+                save_ema(self.out / "best.pt", self.ema, self.config)
+        self.write(row)
+        print(json.dumps(row), flush=True)
+        if self.o.workers > 1:
+            torch.set_num_threads(1)
+        return best

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import gzip
 import json
 import tempfile
@@ -17,11 +18,13 @@ from onnx import TensorProto, helper, numpy_helper
 from tdi_training.batches import BatchOptions, BatchStream, ResidentPairs
 from tdi_training.config import PRESETS
 from tdi_training.data import PackedPairs, prepare
-from tdi_training.denoiser import Denoiser
-from tdi_training.encoder import FrozenEncoder
+from tdi_training.denoiser import CopyHead, Denoiser
+from tdi_training.encoder import FrozenEncoder, encode_folder
+from tdi_training.mine import mine
 from tdi_training.quantise import quantise_matmuls
 from tdi_training.sample import SOLVERS, sample, solver_coefficients
 from tdi_training.schedule import NoiseSchedule, time_grid
+from tdi_training.shared import Shared, Worker, shards
 from tdi_training.train import TrainOptions, autoencode_share
 
 ROWS = [("How do I bake bread at home?", "What is a simple way to bake bread?"), ("Why is the sky blue?", "Why is the sky blue ?"),
@@ -82,6 +85,63 @@ class Sampling(unittest.TestCase):
     def test_autoencoding_fades_to_its_floor(self):
         o = TrainOptions(autoencode=0.5, autoencode_floor=0.1)
         self.assertEqual([autoencode_share(p, o) for p in (0.0, 0.25, 0.5, 1.0)], [1.0, 0.5, 0.1, 0.1])
+
+
+class Mining(unittest.TestCase):
+    def test_pairs_come_from_the_graph_and_stay_in_their_band(self):
+        encoder = FrozenEncoder("all-MiniLM-L6-v2", 1)
+        a, b, c, d = "How do I bake good bread?", "How can I bake good bread?", "How can I bake bread at home?", "What is yeast for?"
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "rows.jsonl"
+            path.write_text("".join(json.dumps({"src": s, "trg": t}) + "\n" for s, t in ((a, b), (b, c), (c, d))))
+            report = mine([path], Path(folder) / "pairs", encoder.tokenizer, (0.5, 0.95), (0.6, 0.95), 48, 32)
+            self.assertEqual((report["texts"], report["kept_direct"], report["kept_mined"]), (4, 2, 1))  # c-d is too far apart
+            data = PackedPairs(Path(folder) / "pairs")
+            encode_folder(encoder, data)
+            self.assertTrue(data.load_encodings())
+            resident = ResidentPairs(data, torch.device("cpu"), encoder)
+            for row in range(len(data)):
+                for side in ("src", "trg"):
+                    ids, z = resident.gather(side, torch.tensor([row]), 16)
+                    self.assertEqual(ids[0, : data.lengths(side)[row]].tolist(), data.tokens(side, row).tolist())
+                    torch.testing.assert_close(z, encoder(ids), rtol=0, atol=0.01)
+
+
+class SharedWeights(unittest.TestCase):
+    def test_shards_hold_every_parameter_once(self):
+        model = Denoiser(PRESETS["compact-qqp"])
+        named = list(model.named_parameters())
+        first, second = shards(named, 2)
+        self.assertEqual(first | second, {name for name, _ in named})
+        self.assertFalse(first & second)
+
+    def test_gradients_are_averaged_and_clipped_over_all_workers(self):
+        model = torch.nn.Linear(4, 3)
+        shared = Shared.create(model, copy.deepcopy(model), 2)
+        shared.barrier = None  # one process plays both workers, one after the other
+        workers = [Worker(shared, rank, 2) for rank in range(2)]
+        for rank, value in ((0, 1.0), (1, 3.0)):
+            for g in shared.gradients[rank]:
+                g.fill_(value)
+        averages = {}
+        for worker in workers:
+            worker.combine(clip=1e9)
+            averages |= {i: shared.gradients[worker.rank][i].unique().tolist() for i in worker.indices}
+        self.assertEqual(averages, {0: [2.0], 1: [2.0]})
+        self.assertAlmostEqual(float(shared.norms.sum()), 15 * 4.0, places=4)
+
+
+class Copying(unittest.TestCase):
+    def test_an_open_gate_and_sharp_attention_copy_the_source(self):
+        head = CopyHead(384, 12, 7)
+        head.start()
+        with torch.no_grad():
+            head.gate.bias.fill_(50.0)
+            head.query.weight.mul_(100)
+            head.positions.weight.zero_()
+        source = torch.randn(2, 7, 384)
+        out = head(torch.zeros(2, 7, 384), source, head.keys_values(source), None)
+        torch.testing.assert_close(out, source, rtol=1e-4, atol=1e-4)
 
 
 class Quantisation(unittest.TestCase):
