@@ -2,7 +2,7 @@
 export const GPU = { callMs: 1.5, rowMs: 0.02 } as const;
 export const GPU_ROWS = 1024;
 
-/** A call of one Zen 4 core with the embedded paraphraser at 24 positions: between the calls of 1 and of 8 rows (docs/engine.md). */
+/** About what a core with AVX-512 takes for a call of the embedded paraphraser: 10 ms for one row, less for each in company. */
 export const CPU_CORE = { callMs: 2.5, rowMs: 7 } as const;
 
 /** Mixed step counts, 4 to 50; 14.3 in the mean. */

@@ -1,4 +1,4 @@
-import { availableParallelism } from "node:os";
+import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
@@ -33,6 +33,15 @@ function flag<T>(env: string, fallback: T, schema: z.ZodType<T, string>, help: s
 const DAY_MS = 86_400_000;
 const CORES = Math.min(availableParallelism(), 8);
 
+/** Bytes of memory of this machine or container. */
+export function availableMemory(): number {
+  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
+}
+
+/** An engine process with both embedded bundles occupies two thirds of this. */
+const ENGINE_BYTES = 1e9;
+const ENGINES = Math.max(1, Math.min(CORES, Math.floor(availableMemory() / ENGINE_BYTES)));
+
 /** Every setting of the server: the flag's name, its environment twin, default, check and one line of help. */
 const FLAGS = {
   host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
@@ -40,7 +49,7 @@ const FLAGS = {
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.
   threads: flag("TDI_THREADS", CORES, integer(1, 256), "compute threads, divided among the engine processes"),
-  engines: flag("TDI_ENGINES", CORES, integer(1, 64), "engine processes; on a CPU as many as threads serve most requests a second, one serves a single request fastest"),
+  engines: flag("TDI_ENGINES", ENGINES, integer(1, 64), "engine processes; on a CPU as many as threads serve most requests a second, one serves a single request fastest"),
   batching: flag("TDI_BATCHING", "continuous" as Batching, z.enum(BATCHINGS) as z.ZodType<Batching, string>, `when rows may join a batch: ${BATCHINGS.join(", ")} (the last two to compare with)`),
   "max-batch-rows": flag("TDI_MAX_BATCH_ROWS", 8, integer(1, 65_536), "rows under way in one engine process at a time; a row with guidance counts twice"),
   "steps-per-call": flag("TDI_STEPS_PER_CALL", 1, integer(1, 64), "denoising steps in one call of the model; over 1 only where a call is dear"),
@@ -118,7 +127,7 @@ export function helpText(): string {
   const width = Math.max(...names.map((name) => name.length));
   const lines = names.map((name) => {
     const { env, fallback, help } = FLAGS[name];
-    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" || name === "engines" ? "the cores, at most 8" : String(fallback);
+    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" ? "the cores, at most 8" : name === "engines" ? "as threads, if there is 1 GB for each" : String(fallback);
     return `  --${name.padEnd(width)}  ${help}\n    ${" ".repeat(width)}${env}, default ${shown}`;
   });
   return [

@@ -1,9 +1,8 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { totalmem } from "node:os";
 import { setTimeout } from "node:timers/promises";
-import type { Config } from "./config.js";
+import { availableMemory, type Config } from "./config.js";
 import { Engine } from "./engine/engine.js";
 import { VERSION } from "./project.js";
 import { createApp } from "./routes/app.js";
@@ -70,9 +69,4 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   }
 
   return { server, engine, metrics, port, loaded, close };
-}
-
-/** Bytes of memory of this machine or container. */
-function availableMemory(): number {
-  return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }

@@ -9,7 +9,7 @@ export interface Condition {
   width: number;
   /** [width, hidden] normalised latents. */
   states: Float32Array;
-  /** [layers, heads, width, hidden/heads] of everything that attends to the source, made once a source. */
+  /** [attentions, heads, width, hidden/heads] of every attention to the source, made once a source. */
   keys: Float32Array;
   values: Float32Array;
   /** [width] additive: 0 attend, MASKED not. */
@@ -18,9 +18,6 @@ export interface Condition {
 
 export interface ConditionShape {
   hidden: number;
-  /** Sets of keys and values: one per cross-attention, and one for a copying output. */
-  layers: number;
-  heads: number;
   pad: number;
 }
 
@@ -59,18 +56,17 @@ export class Conditioner {
  */
 export async function projectStates(
   projection: ort.InferenceSession,
-  shape: Omit<ConditionShape, "pad">,
+  { hidden }: Pick<ConditionShape, "hidden">,
   states: ort.Tensor,
   mask: Float32Array,
 ): Promise<Condition[]> {
-  const { hidden, layers, heads } = shape;
   const [rows, width] = states.dims as [number, number, number];
   const projected = await projection.run({ states });
   const all = states.data as Float32Array;
   const keys = floatsOf(projected, "keys");
   const values = floatsOf(projected, "values");
   const size = width * hidden;
-  const deep = layers * heads * width * (hidden / heads);
+  const deep = keys.length / rows;
   return Array.from({ length: rows }, (_, row) => ({
     width,
     states: all.slice(row * size, (row + 1) * size),

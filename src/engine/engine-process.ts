@@ -30,7 +30,7 @@ export interface EngineProcessEvents {
 }
 
 /** The server's own work goes before an engine's: health checks are answered at once while every core computes. */
-const ENGINE_NICENESS = 5;
+const ENGINE_NICENESS = 2;
 
 /** Turns of the watch in `hangMs`. */
 const WATCH_TURNS = 4;

@@ -29,8 +29,6 @@ export interface BatchRow extends Row {
 
 export interface DenoiserShape {
   hidden: number;
-  /** Sets of keys and values, as in a Condition. */
-  layers: number;
   heads: number;
 }
 
@@ -84,7 +82,7 @@ export class DenoiserBatch {
     private readonly width: number,
     private readonly nullCondition: Condition,
   ) {
-    this.#sizes = { state: canvas * shape.hidden, deep: shape.layers * width * shape.hidden, width };
+    this.#sizes = { state: canvas * shape.hidden, deep: nullCondition.keys.length, width };
   }
 
   /** Rows in the next call, twins included. */
@@ -108,11 +106,12 @@ export class DenoiserBatch {
    */
   async advance(steps: number): Promise<void> {
     const count = this.#slots.length;
-    const { hidden, layers, heads } = this.shape;
-    const state = [count, this.canvas, hidden];
-    const deep = [count, layers, heads, this.width, hidden / heads];
-    const view = (data: Float32Array, size: number) => data.subarray(0, count * size);
+    const { hidden, heads } = this.shape;
     const { state: size, deep: deepSize } = this.#sizes;
+    const state = [count, this.canvas, hidden];
+    // As many attentions to the source as the condition graph makes keys for: of every block, and of a copying output.
+    const deep = [count, deepSize / (this.width * hidden), heads, this.width, hidden / heads];
+    const view = (data: Float32Array, size: number) => data.subarray(0, count * size);
     const looped = steps > 1;
     const session = looped ? this.sessions.loop : this.sessions.step;
     if (session === undefined) throw new Error("the bundle has no graph of several steps a call");

@@ -17,8 +17,6 @@ const grid = z.discriminatedUnion("name", [
 const model = z.object({
   hidden: z.number().int().positive(),
   layers: z.number().int().positive(),
-  /** Sets of keys and values that the condition graph makes; `layers` when absent. */
-  attended: z.number().int().positive().optional(),
   heads: z.number().int().positive(),
   precondition: z.boolean(),
 });

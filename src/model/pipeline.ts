@@ -221,7 +221,7 @@ class TextDiffusion implements Pipeline {
 
   async #newBatch({ shape, condition }: DiffusionRow): Promise<DenoiserBatch> {
     const canvas = Number.parseInt(shape, 10);
-    return new DenoiserBatch(this.denoiser, attendedShape(this.bundle), canvas, condition.width, await this.#nullFor(condition.width));
+    return new DenoiserBatch(this.denoiser, this.bundle.card.model, canvas, condition.width, await this.#nullFor(condition.width));
   }
 
   /** One row a call: rows end a few at a time, and a call then costs little more than its rows. */
@@ -254,17 +254,12 @@ class TextDiffusion implements Pipeline {
   }
 }
 
-/** Sizes of what the denoiser attends to. */
-function attendedShape({ card: { model } }: Bundle): { hidden: number; layers: number; heads: number } {
-  return { ...model, layers: model.attended ?? model.layers };
-}
-
 async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
   const { card, paths } = bundle;
   const tokenizer = await Tokenizer.load(paths.tokenizer!, card.tokens);
   const conditioner = await Conditioner.load(
     { encoder: paths.encoder!, condition: paths.condition! },
-    { ...attendedShape(bundle), pad: card.tokens.pad },
+    { hidden: card.model.hidden, pad: card.tokens.pad },
     threads,
   );
   const lexicon = paths.lexicon === undefined ? EMPTY_LEXICON : loadLexicon(JSON.parse(await readFile(paths.lexicon, "utf8")));

@@ -54,6 +54,16 @@ describe("the server process", () => {
     });
   }
 
+  test("in the grace it says that it is not ready and takes requests, then it does not", async (t) => {
+    const server = start(t, ["--grace-ms", "1500"]);
+    const url = await ready(server);
+    server.child.kill("SIGTERM");
+    await until(async () => (await fetch(`${url}/health/ready`)).status === 503);
+    assert.equal((await post(url, { text: "late" })).status, 200);
+    await until(async () => fetch(`${url}/health/live`).then(() => false, () => true));
+    assert.equal(await server.exit(), 0);
+  });
+
   test("after the drain time the rest is answered with 503, exit code 0", async (t) => {
     const server = start(t, ["--drain-ms", "100"]);
     const url = await ready(server);

@@ -3,12 +3,11 @@ import { describe, test } from "node:test";
 import * as ort from "onnxruntime-node";
 import type { Condition } from "../../src/conditioning/condition.js";
 import { sampleRows } from "../../src/model/sampler.js";
-import type { Feeds } from "../../src/model/session.js";
 import { projectPath } from "../../src/project.js";
 import { conditionsOf, loadSubject, need } from "../../src/conformance/subject.js";
 import { readSafetensors } from "../../src/conformance/safetensors.js";
 
-const SHAPE = { hidden: 4, layers: 1, heads: 2 };
+const SHAPE = { hidden: 4, heads: 2 };
 const CANVAS = 3;
 const quiet = { signal: new AbortController().signal, breathe: async () => undefined };
 const step = { t: 0.5, cx: 0.5, c0: 0.5, cPrevious: 0, cNoise: 0, cSkip: 0, cOut: 1 };
@@ -18,18 +17,21 @@ function condition(value: number): Condition {
   return { width: 2, states: filled(8), keys: filled(8), values: filled(8), bias: new Float32Array(2) };
 }
 
-/** A stand-in for the denoiser's session that keeps what it is fed. */
+type Feeds = Record<string, { dims: readonly number[]; data: number[] }>;
+
+/** A stand-in for the denoiser's session that keeps a copy of what it is fed and gives x back. */
 function recorder(): { session: ort.InferenceSession; calls: Feeds[] } {
   const calls: Feeds[] = [];
-  const run = async (feeds: Feeds) => {
-    calls.push(feeds);
-    return { x_next: feeds["x"]!, x0: feeds["x"]! };
+  const run = async (feeds: Record<string, ort.Tensor>, outputs: Record<string, ort.Tensor>) => {
+    calls.push(Object.fromEntries(Object.entries(feeds).map(([name, { dims, data }]) => [name, { dims, data: Array.from(data as Float32Array | BigInt64Array, Number) }])));
+    for (const name of ["x_next", "x0"]) (outputs[name]!.data as Float32Array).set(feeds["x"]!.data as Float32Array);
   };
   return { session: { run } as unknown as ort.InferenceSession, calls };
 }
 
 const rows = [0, 1, 2].map((candidate) => ({ condition: condition(1 + candidate), seed: 9, candidate }));
-const numbers = (tensor: ort.Tensor | undefined) => Array.from(tensor!.data as BigInt64Array | Float32Array, Number);
+/** The values of each place in the call. */
+const places = ({ dims, data }: Feeds[string]) => Array.from({ length: dims[0]! }, (_, i) => data.slice((i * data.length) / dims[0]!, ((i + 1) * data.length) / dims[0]!));
 
 describe("classifier-free guidance", () => {
   test("without it no null row is computed and the null condition is not looked at", async () => {
@@ -38,8 +40,8 @@ describe("classifier-free guidance", () => {
     assert.equal(calls.length, 2);
     for (const feeds of calls) {
       for (const name of ["x", "previous", "t", "keys", "values", "bias", "coefficients", "guidance"]) assert.equal(feeds[name]!.dims[0], 3, name);
-      assert.deepEqual(numbers(feeds["negative"]), numbers(feeds["positive"]));
-      assert.ok(numbers(feeds["keys"]).every(Number.isFinite));
+      assert.deepEqual(feeds["negative"]!.data, feeds["positive"]!.data);
+      assert.ok(feeds["keys"]!.data.every(Number.isFinite));
     }
   });
 
@@ -49,11 +51,15 @@ describe("classifier-free guidance", () => {
     assert.deepEqual([calls.length, out.length], [2, 3]);
     for (const feeds of calls) {
       assert.equal(feeds["x"]!.dims[0], 6);
-      assert.deepEqual(numbers(feeds["positive"]), [0, 1, 2, 0, 1, 2]);
-      assert.deepEqual(numbers(feeds["negative"]), [3, 4, 5, 3, 4, 5]);
-      assert.deepEqual([...new Set(numbers(feeds["guidance"]))], [1.5]);
-      assert.deepEqual([...new Set(numbers(feeds["keys"]).slice(24))], [7]);
-      for (const name of ["x", "previous"]) assert.deepEqual(numbers(feeds[name]).slice(36), numbers(feeds[name]).slice(0, 36), name);
+      assert.deepEqual(feeds["positive"]!.data, [0, 0, 2, 2, 4, 4]);
+      assert.deepEqual(feeds["negative"]!.data, [1, 1, 3, 3, 5, 5]);
+      assert.deepEqual([...new Set(feeds["guidance"]!.data)], [1.5]);
+      const keys = places(feeds["keys"]!);
+      for (const row of [0, 2, 4]) {
+        assert.deepEqual([...new Set(keys[row])], [1 + row / 2]);
+        assert.deepEqual([...new Set(keys[row + 1])], [7]);
+        for (const name of ["x", "previous"]) assert.deepEqual(places(feeds[name]!)[row + 1], places(feeds[name]!)[row], name);
+      }
     }
   });
 

@@ -158,7 +158,7 @@ def export_bundle(args) -> None:
         "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
         "language": card.get("language", "en"), "licence": card.get("licence", "Apache-2.0"), "precision": args.precision,
         "providers": ["cpu"] if args.precision != "fp32" else ["cpu", "cuda"],
-        "model": {"hidden": c.hidden, "layers": c.layers, "attended": c.attended, "heads": c.heads, "precondition": c.precondition},
+        "model": {"hidden": c.hidden, "layers": c.layers, "heads": c.heads, "precondition": c.precondition},
         "schedule": {"name": c.schedule, "d": c.schedule_d},
         "defaults": card.get("defaults", {"solver": "ddim", "grid": {"name": "logsnr", "log_snr_min": -9.0, "log_snr_max": 4.0},
                                           "steps": 16, "guidance": 0.0}),

@@ -88,7 +88,7 @@ def _write_graphs(encoder, denoiser: Denoiser, decoder: Decoder, out: Path, voca
 def _card(config: ModelConfig, args, files: dict, guidance: float) -> dict:
     return {
         "format": FORMAT, "name": args.name, "precision": "fp32",
-        "model": {"hidden": config.hidden, "layers": config.layers, "attended": config.attended, "heads": config.heads, "precondition": config.precondition},
+        "model": {"hidden": config.hidden, "layers": config.layers, "heads": config.heads, "precondition": config.precondition},
         "schedule": {"name": config.schedule, "d": config.schedule_d}, "files": files,
         "defaults": {"solver": "euler_sde", "grid": {"name": "linear"}, "steps": args.steps, "guidance": guidance},
     }
