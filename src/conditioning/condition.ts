@@ -7,6 +7,8 @@ export const MASKED = -1e9;
 /** What the denoiser and the decoder attend to, for one source padded to `width` positions. */
 export interface Condition {
   width: number;
+  /** Token ids of the source; none where only its states are known. */
+  ids: readonly number[];
   /** [width, hidden] normalised latents. */
   states: Float32Array;
   /** [attentions, heads, width, hidden/heads] of every attention to the source, made once a source. */
@@ -46,7 +48,8 @@ export class Conditioner {
     const ids = sources.flatMap((source) => Array.from({ length: width }, (_, i) => source[i] ?? pad));
     const mask = Float32Array.from(ids, (id) => (id === pad ? 0 : 1));
     const { states } = await this.encoder.run({ ids: integers(ids, rows, width), mask: floats(mask, rows, width) });
-    return projectStates(this.projection, this.shape, states!, mask);
+    const conditions = await projectStates(this.projection, this.shape, states!, mask);
+    return conditions.map((condition, row) => ({ ...condition, ids: sources[row]! }));
   }
 }
 
@@ -69,6 +72,7 @@ export async function projectStates(
   const deep = keys.length / rows;
   return Array.from({ length: rows }, (_, row) => ({
     width,
+    ids: [],
     states: all.slice(row * size, (row + 1) * size),
     keys: keys.slice(row * deep, (row + 1) * deep),
     values: values.slice(row * deep, (row + 1) * deep),

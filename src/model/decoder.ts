@@ -1,11 +1,12 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
+import { withoutRepeats } from "./repeats.js";
 import { floats, floatsOf } from "./session.js";
 
 /** Tokens read from one row's latents, up to the first end token. */
 export interface Decoded {
   ids: number[];
-  /** One id per position of the canvas: what was read up to the end token, padding after it. */
+  /** One id per position of the canvas: what was read up to the end token, repeats merged, then padding. */
   line: number[];
   /** Probability that the decoder gives each of `ids`. */
   confidences: number[];
@@ -25,7 +26,7 @@ function concat(parts: readonly Float32Array[]): Float32Array {
   return out;
 }
 
-/** Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens. */
+/** Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged. */
 export async function decodeRows(
   decoder: ort.InferenceSession,
   latents: readonly Float32Array[],
@@ -47,13 +48,21 @@ export async function decodeRows(
   return latents.map((_, row) => {
     const line = Array.from(ids.subarray(row * canvas, (row + 1) * canvas), Number);
     const end = line.indexOf(tokens.sep);
-    let words = line.map((id, i) => ({ id, i })).filter(({ id, i }) => (end < 0 || i < end) && !special.has(id));
+    const until = end < 0 ? canvas : end;
+    const kept = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
+    const merged = [...kept.map((i) => line[i]!), ...line.slice(until, until + 1)];
+    let words = kept.filter((i) => !special.has(line[i]!));
     // An end token before any word says nothing of what follows it: an answer beats an empty one.
-    if (words.length === 0) words = line.map((id, i) => ({ id, i })).filter(({ id }) => !special.has(id));
-    const places = words.map(({ i }) => i).concat(end >= 0 ? [end] : []);
-    const sum = places.reduce((total, i) => total + probability[row * canvas + i]!, 0);
-    const confidences = words.map(({ i }) => probability[row * canvas + i]!);
-    const padded = line.map((id, i) => (end >= 0 && i > end ? tokens.pad : id));
-    return { ids: words.map(({ id }) => id), line: padded, confidences, score: places.length > 0 ? sum / places.length : 0, ended: end >= 0 };
+    if (words.length === 0) words = [...line.keys()].filter((i) => !special.has(line[i]!));
+    const places = words.concat(end >= 0 ? [end] : []);
+    const probabilityAt = (i: number) => probability[row * canvas + i]!;
+    const sum = places.reduce((total, i) => total + probabilityAt(i), 0);
+    return {
+      ids: words.map((i) => line[i]!),
+      line: Array.from({ length: canvas }, (_, i) => merged[i] ?? tokens.pad),
+      confidences: words.map(probabilityAt),
+      score: places.length > 0 ? sum / places.length : 0,
+      ended: end >= 0,
+    };
   });
 }

@@ -13,7 +13,11 @@ import { projectPath } from "../../src/project.js";
 /** The shipped denoisers: latents are bit for bit what they are alone, whatever the number of rows and threads. */
 describe("latents of the shipped bundles", async () => {
   for (const { card, paths } of await readBundles(projectPath("models"))) {
-    const { hidden, layers } = card.model;
+    const { hidden } = card.model;
+    const session = await openSession(paths.denoiser!, 1);
+    const keys = session.inputMetadata.find(({ name }) => name === "keys");
+    // [rows, sets of keys, heads, source, hidden / heads]
+    const layers = Number(keys?.isTensor ? keys.shape[1] : NaN);
     const canvas = Math.min(...card.limits.canvases);
     const schedule = noiseSchedule(card.schedule.name, card.schedule.d);
     const width = 32;
@@ -33,7 +37,7 @@ describe("latents of the shipped bundles", async () => {
         return out;
       };
       const bias = Float32Array.from({ length: padded }, (_, i) => (i < length ? 0 : MASKED));
-      return { width: padded, states: new Float32Array(0), keys: draw(0, layers), values: draw(1, layers), bias };
+      return { width: padded, ids: [], states: new Float32Array(0), keys: draw(0, layers), values: draw(1, layers), bias };
     }
 
     function row(seed: number, guidance: number, steps: number, padded?: number): BatchRow {

@@ -24,7 +24,7 @@ function condition(seed: number, masked = 0): Condition {
   };
   const deep = SHAPE.layers * WIDTH * SHAPE.hidden;
   const bias = Float32Array.from({ length: WIDTH }, (_, i) => (i < WIDTH - masked ? 0 : -1e9));
-  return { width: WIDTH, states: values(0, WIDTH * SHAPE.hidden), keys: values(1, deep), values: values(2, deep), bias };
+  return { width: WIDTH, ids: [], states: values(0, WIDTH * SHAPE.hidden), keys: values(1, deep), values: values(2, deep), bias };
 }
 
 function row(seed: number, solver: SolverName, steps: number, guidance = 0): BatchRow {

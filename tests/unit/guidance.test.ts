@@ -14,7 +14,7 @@ const step = { t: 0.5, cx: 0.5, c0: 0.5, cPrevious: 0, cNoise: 0, cSkip: 0, cOut
 
 function condition(value: number): Condition {
   const filled = (size: number) => new Float32Array(size).fill(value);
-  return { width: 2, states: filled(8), keys: filled(8), values: filled(8), bias: new Float32Array(2) };
+  return { width: 2, ids: [], states: filled(8), keys: filled(8), values: filled(8), bias: new Float32Array(2) };
 }
 
 type Feeds = Record<string, { dims: readonly number[]; data: number[] }>;

@@ -67,19 +67,41 @@ def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor
     return steps
 
 
+def merge_repeats(line: list[int], source: list[int], sep: int, pad: int, special: set[int]) -> list[int]:
+    """A canvas of token ids without what follows its first SEP, and without stretches of up to three tokens that repeat the
+    stretch just before them, unless the source repeats them too; what comes after moves up. Positions that are denoised side
+    by side may settle on the same word, as in non-autoregressive translation (arXiv 1802.06901 removes such repeats too)."""
+    end = line.index(sep) if sep in line else len(line)
+    allowed = {n: {tuple(source[i : i + n]) for i in range(len(source) - 2 * n + 1) if source[i : i + n] == source[i + n : i + 2 * n]}
+               for n in (1, 2, 3)}
+    out: list[int] = []
+    for token in line[:end]:
+        out.append(token)
+        for n in (1, 2, 3):
+            if len(out) >= 2 * n and out[-n:] == out[-2 * n : -n] and tuple(out[-n:]) not in allowed[n] and not special & set(out[-n:]):
+                del out[-n:]
+                break
+    out += line[end : end + 1]
+    return out + [pad] * (len(line) - len(out))
+
+
 class Clamp:
     """The clamping trick of Diffusion-LM (arXiv 2205.14217) in an encoder's space: a prediction of x0 is read by the decoder
     and its tokens are encoded again, so that the sampler goes on from a text and not from a blend of words."""
 
-    def __init__(self, encoder, decoder, source, mask):
+    def __init__(self, encoder, decoder, source, mask, source_ids):
         self.encoder, self.decoder, self.mask = encoder, decoder, mask
-        self.source = encoder.denormalise(source)
+        self.source, self.source_ids = encoder.denormalise(source), source_ids.tolist()
+        self.special = set(encoder.tokenizer.all_special_ids)
+
+    def read(self, x0: torch.Tensor) -> list[list[int]]:
+        """Token ids of every canvas, repeats merged, padding after the end token."""
+        ids = self.decoder(self.encoder.denormalise(x0.float()), self.source, self.mask).argmax(-1).tolist()
+        sep, pad = self.encoder.tokenizer.sep_token_id, self.encoder.pad_id
+        return [merge_repeats(line, source, sep, pad, self.special) for line, source in zip(ids, self.source_ids)]
 
     def __call__(self, x0: torch.Tensor) -> torch.Tensor:
-        ids = self.decoder(self.encoder.denormalise(x0.float()), self.source, self.mask).argmax(-1)
-        ended = (ids == self.encoder.tokenizer.sep_token_id).cumsum(1)
-        after = (ended > 0) & ~((ended == 1) & (ids == self.encoder.tokenizer.sep_token_id))
-        return self.encoder(ids.masked_fill(after, self.encoder.pad_id))
+        return self.encoder(torch.tensor(self.read(x0)))
 
 
 @torch.no_grad()
@@ -150,10 +172,9 @@ def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver=
             width = min(int(lengths[part].max()), config.source_length)
             ids = torch.from_numpy(data.batch_tokens("src", part, width, encoder.pad_id))
             source, mask = encoder(ids), (ids != encoder.pad_id).float()
-            clamp = Clamp(encoder, decoder, source, mask)
+            clamp = Clamp(encoder, decoder, source, mask, ids)
             x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator, clamp=clamp,
                        clamp_steps=clamp_steps)
-            guess = decoder(encoder.denormalise(x), clamp.source, mask).argmax(-1)
-            for row, line in zip(part, guess.tolist()):
+            for row, line in zip(part, clamp.read(x)):
                 texts[int(row)] = tok.decode(cut(line, tok.sep_token_id, special))
     return [texts[int(r)] for r in rows]
