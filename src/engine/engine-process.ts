@@ -32,6 +32,10 @@ export interface EngineProcessEvents {
 /** The server's own work goes before an engine's: health checks are answered at once while every core computes. */
 const ENGINE_NICENESS = 2;
 
+/** Left alone, an engine process would see the closed channel of an ended server only after its native call. */
+const alive = new Set<ChildProcess>();
+process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
+
 /** Turns of the watch in `hangMs`. */
 const WATCH_TURNS = 4;
 
@@ -66,12 +70,9 @@ export class EngineProcess {
     void Promise.all(gone).then(([[code, signal]]) => this.#finish(code as number | null, signal as string | null));
     this.#loadTimer = setTimeout(() => this.kill("load", `the engine process was not ready after ${options.loadMs} ms`), options.loadMs);
     this.#watchTimer = setInterval(() => this.#watch(), options.hangMs / WATCH_TURNS);
-    process.once("exit", this.#killWithServer);
+    alive.add(this.#child);
     this.send({ type: "load", options: options.load });
   }
-
-  /** Left alone it would see the closed channel only after its native call. */
-  #killWithServer = () => void this.#child.kill("SIGKILL");
 
   get pid(): number | undefined {
     return this.#child.pid;
@@ -127,7 +128,7 @@ export class EngineProcess {
   #finish(code: number | null, signal: string | null): void {
     clearTimeout(this.#loadTimer);
     clearInterval(this.#watchTimer);
-    process.off("exit", this.#killWithServer);
+    alive.delete(this.#child);
     const how = signal === null ? `exit code ${code}` : `signal ${signal}`;
     const { reason, detail } = this.#end ?? {
       reason: !this.#ready ? "load" : code === OUT_OF_MEMORY_EXIT ? "memory" : "crash",

@@ -1,6 +1,6 @@
 import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
-import type { Metrics } from "../telemetry/metrics.js";
+import type { EngineState, Metrics } from "../telemetry/metrics.js";
 import { Admission } from "./admission.js";
 import type { BundleSummary, GenerateReply, GenerateRequest, StepEvent, Task } from "./contract.js";
 import { type EngineLoad, leastLoaded, targetWeight } from "./dispatcher.js";
@@ -55,7 +55,7 @@ export class Engine {
   constructor(private readonly options: EngineOptions) {
     this.#admission = new Admission(options, () => performance.now());
     this.#slots = Array.from({ length: options.engines }, (_, index) => this.#slot(index));
-    options.metrics.probes.queueAge = () => this.#queueAge();
+    options.metrics.watch(() => this.#state());
   }
 
   /** True while a request would be taken: an engine process is warm and the server is not shutting down. */
@@ -190,23 +190,22 @@ export class Engine {
     return { id: 0, job, index, task, client: job.client, rows: options.numCandidates, weight, work, attempts: 0, suspect: false, sentAt: 0, over: false };
   }
 
-  /** Sends what waits to engine processes with room, and keeps the gauges true. */
+  /** Sends what waits to engine processes with room. */
   #advance(): void {
-    for (;;) {
-      const first = this.#again[0];
-      const slot = leastLoaded(this.#slots, first?.suspect ? 1 : targetWeight(this.options.load.scheduler));
-      const part = slot && (this.#again.shift() ?? this.#queue.shift());
-      if (!slot || !part) break;
-      this.#send(slot, part);
-    }
-    const { metrics } = this.options;
-    const waiting = [...this.#again, ...this.#queue];
-    metrics.queueLength.set(waiting.length);
-    metrics.queueRows.set(sum(waiting.map((part) => part.rows)));
-    metrics.inFlightRows.set(sum(this.#slots.flatMap(({ parts }) => [...parts.values()].map((part) => part.rows))));
-    metrics.enginesReady.set(sum(this.#slots.map((slot) => Number(slot.ready))));
-    metrics.engineReady.set(this.#slots.some((slot) => slot.ready) ? 1 : 0);
-    if (waiting.length === 0 && this.#slots.every(({ parts }) => parts.size === 0)) this.#whenIdle?.();
+    for (let next = this.#next(); next; next = this.#next()) this.#send(...next);
+    if (this.#again.length === 0 && this.#queue.size === 0 && this.#slots.every(({ parts }) => parts.size === 0)) this.#whenIdle?.();
+  }
+
+  /** The next text to send, and where to. */
+  #next(): [Slot, Part] | undefined {
+    const target = targetWeight(this.options.load.scheduler);
+    const again = this.#again[0];
+    const first = again && leastLoaded(this.#slots, again.suspect ? 1 : target);
+    if (first) return [first, this.#again.shift()!];
+    // While a text waits for an engine that does nothing else, such an engine is kept for it, and the others serve on.
+    const slot = leastLoaded(again?.suspect ? this.#slots.filter(({ weight }) => weight > 0) : this.#slots, target);
+    const part = slot && this.#queue.shift();
+    return part && [slot, part];
   }
 
   #send(slot: Slot, part: Part): void {
@@ -330,10 +329,18 @@ export class Engine {
     this.#admission.release(part.client, part.rows, done);
   }
 
-  /** Seconds that the text waits which was admitted first. */
-  #queueAge(): number {
-    const waiting = [...this.#again, ...this.#queue].map(({ job }) => job.admittedAt);
-    return waiting.length === 0 ? 0 : (performance.now() - Math.min(...waiting)) / 1000;
+  /** For the gauges, when they are read. */
+  #state(): EngineState {
+    const waiting = [...this.#again, ...this.#queue];
+    const running = this.#slots.flatMap(({ parts }) => [...parts.values()]);
+    const since = waiting.reduce((earliest, { job }) => Math.min(earliest, job.admittedAt), performance.now());
+    return {
+      queueLength: waiting.length,
+      queueRows: sum(waiting.map((part) => part.rows)),
+      queueOldestSeconds: (performance.now() - since) / 1000,
+      inFlightRows: sum(running.map((part) => part.rows)),
+      enginesReady: this.#slots.filter((slot) => slot.ready).length,
+    };
   }
 }
 

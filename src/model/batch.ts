@@ -1,7 +1,7 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
 import { gaussian } from "./noise.js";
-import { floats, longs } from "./session.js";
+import { type Feeds, floats, longs } from "./session.js";
 import type { SolverStep } from "./solver.js";
 
 /** One row to denoise. */
@@ -212,7 +212,7 @@ export class DenoiserBatch {
   }
 
   /** Which predictions each place is guided from and away from: its row's and its row's twin's, or both its own. */
-  #guidance(): Record<string, ort.Tensor> {
+  #guidance(): Feeds {
     const count = this.#slots.length;
     const positive = new BigInt64Array(count);
     const negative = new BigInt64Array(count);
@@ -232,7 +232,7 @@ export class DenoiserBatch {
   }
 
   /** Times, solver coefficients and noise of the next steps; `leading` is the loop's own dimension. */
-  #perStep(steps: number, leading: readonly number[]): Record<string, ort.Tensor> {
+  #perStep(steps: number, leading: readonly number[]): Feeds {
     const count = this.#slots.length;
     const { hidden } = this.shape;
     const size = this.#sizes.state;

@@ -1,5 +1,7 @@
 import * as ort from "onnxruntime-node";
 
+export type Feeds = Record<string, ort.Tensor>;
+
 /** One ONNX graph, loaded by path: from a buffer its weights would be held twice. */
 export async function openSession(path: string, threads: number): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(path, {

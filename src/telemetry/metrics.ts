@@ -1,6 +1,16 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import * as buckets from "./buckets.js";
 
+/** What the gauges tell of an engine at a moment. */
+export interface EngineState {
+  /** Texts. */
+  queueLength: number;
+  queueRows: number;
+  queueOldestSeconds: number;
+  inFlightRows: number;
+  enginesReady: number;
+}
+
 /** Every metric of the server, in a registry of its own so that two servers in one process do not mix. */
 export function createMetrics() {
   const registry = new Registry();
@@ -14,12 +24,24 @@ export function createMetrics() {
   const histogram = <L extends string>(name: string, help: string, bounds: number[], labelNames: readonly L[]) =>
     new Histogram({ name: `tdi_${name}`, help, buckets: bounds, labelNames, registers });
 
-  /** Asked when the metrics are read. */
-  const probes = { queueAge: () => 0 };
+  /** A gauge that asks the engine when the metrics are read: counting what waits at every request would cost more than it tells. */
+  let state = (): EngineState => ({ queueLength: 0, queueRows: 0, queueOldestSeconds: 0, inFlightRows: 0, enginesReady: 0 });
+  const read = (name: string, help: string, value: (state: EngineState) => number) =>
+    new Gauge({
+      name: `tdi_${name}`,
+      help,
+      registers,
+      collect() {
+        this.set(value(state()));
+      },
+    });
 
   return {
     registry,
-    probes,
+    /** Names whose state the gauges tell. */
+    watch(engine: () => EngineState): void {
+      state = engine;
+    },
     requests: counter("requests_total", "HTTP requests by route, task and status (499: the client left first)", ["route", "task", "status"]),
     requestSeconds: histogram("request_duration_seconds", "Generation requests from the first byte read to the reply", buckets.REQUEST_SECONDS, ["task"]),
     queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished text until it was begun", buckets.QUEUE_SECONDS, ["task"]),
@@ -33,23 +55,16 @@ export function createMetrics() {
     truncatedTokens: counter("truncated_tokens_total", "Source tokens dropped because the client allowed it", ["task"]),
     rejected: counter("rejected_total", "Requests answered with an error, by its code", ["reason"]),
     cancelled: counter("cancelled_total", "Admitted requests ended before they were done", ["reason"]),
-    queueLength: gauge("queue_length", "Texts admitted and waiting", []),
-    queueRows: gauge("queue_rows", "Rows admitted and waiting", []),
-    queueAge: new Gauge({
-      name: "tdi_queue_oldest_seconds",
-      help: "Seconds since the admission of the text that waits longest",
-      registers,
-      collect() {
-        this.set(probes.queueAge());
-      },
-    }),
-    inFlightRows: gauge("in_flight_rows", "Rows that the engine processes have", []),
+    queueLength: read("queue_length", "Texts admitted and waiting", (state) => state.queueLength),
+    queueRows: read("queue_rows", "Rows admitted and waiting", (state) => state.queueRows),
+    queueAge: read("queue_oldest_seconds", "Seconds since the admission of the text that waits longest", (state) => state.queueOldestSeconds),
+    inFlightRows: read("in_flight_rows", "Rows that the engine processes have", (state) => state.inFlightRows),
+    engineReady: read("engine_ready", "1 while an engine process is loaded and warm", (state) => Math.min(state.enginesReady, 1)),
+    enginesReady: read("engines_ready", "Engine processes that are loaded and warm", (state) => state.enginesReady),
     rowSteps: counter("denoising_row_steps_total", "Steps done, times the rows they were done for", ["task"]),
     occupancy: histogram("denoising_step_occupancy_ratio", "Rows in one call, of the most there may be", buckets.OCCUPANCY, ["task"]),
     callSteps: histogram("denoising_call_steps", "Steps in one call of a denoiser (k)", buckets.CALL_STEPS, ["task"]),
     busySeconds: counter("engine_busy_seconds_total", "Seconds the engine processes computed, all together", []),
-    engineReady: gauge("engine_ready", "1 while an engine process is loaded and warm", []),
-    enginesReady: gauge("engines_ready", "Engine processes that are loaded and warm", []),
     engineMemory: gauge("engine_memory_bytes", "Memory that an engine process occupies", ["engine"]),
     engineRestarts: counter("engine_restarts_total", "Replacements of an engine process by reason", ["reason"]),
     bundleInfo: gauge("bundle_info", "1 for each loaded bundle", ["task", "model", "revision", "precision", "provider"]),

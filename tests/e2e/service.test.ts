@@ -165,6 +165,18 @@ describe("the service with its embedded bundles", () => {
     assert.equal(value('tdi_engine_restarts_total{reason="crash"}'), 0);
   });
 
+  test("engine processes killed in the middle of a batch: the same texts as without, and in company", async () => {
+    const asked = QUESTIONS.map((text, index) => ({ text, seed: index, steps: 12 + 4 * index, num_candidates: 1 + (index % 2) }));
+    const alone: TextResult[][] = [];
+    for (const body of asked) alone.push((await paraphrase(body)).results);
+    const together = asked.map((body) => paraphrase(body));
+    const rowsInFlight = async () => Number(/^tdi_in_flight_rows (\d+)$/m.exec(await (await fetch(`${url}/metrics`)).text())?.[1]);
+    await until(async () => (await rowsInFlight()) > 0);
+    for (const { msg, pid } of server.lines) if (msg === "engine ready") process.kill(pid as number, "SIGKILL");
+    assert.deepEqual((await Promise.all(together)).map(({ results }) => results), alone);
+    assert.match(await (await fetch(`${url}/metrics`)).text(), /^tdi_engine_restarts_total\{reason="crash"\} [1-9]/m);
+  });
+
   test("SIGTERM ends it with exit code 0", async () => {
     server.child.kill("SIGTERM");
     assert.equal(await server.exit(), 0);
