@@ -4,7 +4,7 @@ import { projectPath } from "../project.js";
 /** A fault that is none of the model's: no Python, no torch. The message says what to do. */
 export class PythonError extends Error {}
 
-const NEEDED = ["torch", "onnx", "onnxscript", "safetensors", "numpy", "transformers"];
+const NEEDED = ["torch", "onnx", "onnxscript", "safetensors", "numpy", "tqdm"];
 
 function python(args: string[]): { status: number | null; stdout: string; stderr: string } {
   const program = process.env["PYTHON"] || "python3";
