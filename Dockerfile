@@ -22,7 +22,9 @@ WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev
 COPY tsconfig.json ./
+COPY scripts scripts
 COPY src src
+COPY web web
 RUN npm run build
 RUN npm prune --omit=dev
 # The install script only knows the folder it lies in, so it can be run by hand: .npmrc keeps all scripts off during npm ci.
@@ -48,6 +50,7 @@ ENV NODE_ENV=production \
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
+COPY --from=build /app/dist/web dist/web
 COPY openapi.yaml LICENSE NOTICE ./
 COPY models models
 # Numeric, so that an orchestrator can see that it is not root; nothing in the image is writable for it.

@@ -4,7 +4,7 @@ import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fail, filesBelow, root, setUp } from "./setup.mjs";
 
-setUp();
+await setUp();
 const wanted = process.argv[2] ?? "";
 const files = filesBelow(join("dist", "tests")).filter((file) => file.endsWith(".test.js") && file.includes(wanted));
 if (files.length === 0) fail(`No test file has "${wanted}" in its name.`);

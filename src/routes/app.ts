@@ -8,6 +8,7 @@ import type { Metrics } from "../telemetry/metrics.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
 import { acceptsJson, generateHandler } from "./generate.js";
+import { createPages } from "./pages.js";
 import { problemHandler } from "./problem.js";
 import { info, live, metricsText, openapi, ready } from "./status.js";
 
@@ -26,6 +27,7 @@ interface Route {
 
 /** The HTTP side: every route of the server, each with its other methods answered too. */
 export function createApp({ engine, config, logger, metrics }: AppParts): Express {
+  const pages = createPages();
   const routes: Route[] = [
     ...TASKS.map((task): Route => ({
       method: "post",
@@ -37,6 +39,9 @@ export function createApp({ engine, config, logger, metrics }: AppParts): Expres
     { method: "get", path: "/info", handlers: [info(engine, config)] },
     { method: "get", path: "/metrics", handlers: [metricsText(metrics)] },
     { method: "get", path: "/openapi.yaml", handlers: [openapi()] },
+    { method: "get", path: "/", handlers: [pages.page("index.html")] },
+    { method: "get", path: "/docs", handlers: [pages.page("docs.html")] },
+    { method: "get", path: "/assets/:name", handlers: [pages.asset] },
   ];
 
   const app = express();

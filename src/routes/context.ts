@@ -3,6 +3,7 @@ import type { Handler, Response } from "express";
 import { ERRORS, type ErrorCode } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import { parseTraceparent } from "../telemetry/trace-context.js";
 
 /** What is known of the request under way; its log line and metrics are made from it. No user text. */
 export interface RequestContext {
@@ -17,6 +18,8 @@ export interface RequestContext {
   texts?: number;
   rows?: number;
   code?: ErrorCode;
+  /** Of the trace this request belongs to: the caller's traceparent, or the server's own when it traces. */
+  traceId?: string;
 }
 
 /** Letters, digits and a few signs, so that an id breaks neither a log line nor a header. */
@@ -40,6 +43,8 @@ export function openContext(logger: Logger, metrics: Metrics): Handler {
       requestId: sent !== undefined && SANE_REQUEST_ID.test(sent) ? sent : id,
       startedAt: performance.now(),
     };
+    const parent = parseTraceparent(req.get("traceparent"));
+    if (parent) context.traceId = parent.traceId;
     res.locals["context"] = context;
     res.set({
       "x-request-id": context.requestId,
@@ -49,14 +54,15 @@ export function openContext(logger: Logger, metrics: Metrics): Handler {
       "cache-control": "no-store",
     });
     res.once("close", () => {
-      const { route = "other", task = "", texts, rows, code } = context;
-      const status = res.writableFinished ? res.statusCode : CLIENT_GONE;
+      const { route = "other", task = "", texts, rows, code, traceId } = context;
+      // A stream that ends in an error has long since sent its 200.
+      const status = !res.writableFinished ? CLIENT_GONE : code ? ERRORS[code].status : res.statusCode;
       const ms = performance.now() - context.startedAt;
       metrics.requests.inc({ route, task, status });
-      if (task && status === 200) metrics.requestSeconds.observe({ task }, ms / 1000);
+      if (task && status === 200) metrics.requestSeconds.observe({ labels: { task }, value: ms / 1000, exemplarLabels: traceId ? { trace_id: traceId } : {} });
       if (code) metrics.rejected.inc({ reason: code });
       const level = code && ERRORS[code].status === 500 ? "error" : "info";
-      logger[level]({ request_id: context.requestId, id, method: req.method, route, status, ms: Math.round(ms * 10) / 10, texts, rows, code }, "request");
+      logger[level]({ request_id: context.requestId, id, method: req.method, route, status, ms: Math.round(ms * 10) / 10, texts, rows, code, trace_id: traceId }, "request");
     });
     next();
   };

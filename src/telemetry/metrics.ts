@@ -1,9 +1,11 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
 import * as buckets from "./buckets.js";
 
 /** Every metric of the server, in a registry of its own so that two servers in one process do not mix. */
 export function createMetrics() {
-  const registry = new Registry();
+  // Exemplars need the OpenMetrics type; exposition.ts makes the older format from it.
+  const registry = new Registry<OpenMetricsContentType>();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
@@ -21,7 +23,15 @@ export function createMetrics() {
     registry,
     probes,
     requests: counter("requests_total", "HTTP requests by route, task and status (499: the client left first)", ["route", "task", "status"]),
-    requestSeconds: histogram("request_duration_seconds", "Generation requests from the first byte read to the reply", buckets.REQUEST_SECONDS, ["task"]),
+    // prom-client's types take the labels of an exemplar for labels of the metric.
+    requestSeconds: new Histogram<"task" | "trace_id">({
+      name: "tdi_request_duration_seconds",
+      help: "Generation requests from the first byte read to the reply; exemplars carry the trace id",
+      labelNames: ["task"],
+      buckets: buckets.REQUEST_SECONDS,
+      enableExemplars: true,
+      registers,
+    }),
     queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished text until it was begun", buckets.QUEUE_SECONDS, ["task"]),
     conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding a source", buckets.CONDITIONING_SECONDS, ["task"]),
     stepSeconds: histogram("denoising_step_duration_seconds", "One call of a denoiser, over all its rows and steps", buckets.STEP_SECONDS, ["task"]),

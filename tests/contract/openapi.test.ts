@@ -35,7 +35,7 @@ describe("openapi.yaml and the running server", () => {
   test("the routes of the app are those of the document", () => {
     const app = createApp({ engine: service.engine, config: { maxBodyBytes: 1 } as never, logger: undefined as never, metrics: service.metrics });
     const registered = app.router.stack.flatMap(({ route }) =>
-      route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path}`) : [],
+      route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path.replace(/:(\w+)/g, "{$1}")}`) : [],
     );
     assert.deepEqual(registered.sort(), documentedOperations().sort());
   });
@@ -65,9 +65,37 @@ describe("openapi.yaml and the running server", () => {
         await expectReply("other", path, 405, "method_not_allowed", fetch(service.url + path, { method }));
       }
     }
-    for (const path of ["/", "/paraphrase/", "/Paraphrase", "/info/x", "/%2e%2e/package.json", "/%E0%A4%A"]) {
+    for (const path of ["/paraphrase/", "/Paraphrase", "/info/x", "/%2e%2e/package.json", "/%E0%A4%A"]) {
       await expectReply("other", "*", 404, "not_found", fetch(service.url + path));
     }
+  });
+
+  test("metrics in OpenMetrics for a scraper that asks for it", async () => {
+    const accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+    const response = await fetch(`${service.url}/metrics`, { headers: { accept } });
+    assert.match(response.headers.get("content-type")!, /^application\/openmetrics-text; version=1\.0\.0/);
+    await expectReply("get", "/metrics", 200, "-", response);
+  });
+
+  test("the pages and what they load", async () => {
+    const pages = [["/", "/"], ["/docs", "/docs"], ["/assets/{name}", "/assets/icon.svg"], ["/assets/{name}", "/assets/playground.js"], ["/assets/{name}", "/assets/swagger-ui.css"]];
+    for (const [path, address] of pages as [string, string][]) {
+      const first = await fetch(service.url + address);
+      const tag = first.headers.get("etag")!;
+      await expectReply("get", path, 200, "-", first);
+      await expectReply("get", path, 304, "-", fetch(service.url + address, { headers: { "if-none-match": tag } }));
+      const head = await fetch(service.url + address, { method: "HEAD" });
+      assert.deepEqual([head.status, await head.text()], [200, ""]);
+      await expectReply("options", path, 204, "-", fetch(service.url + address, { method: "OPTIONS" }));
+      await expectReply("other", path, 405, "method_not_allowed", fetch(service.url + address, { method: "POST" }));
+    }
+    for (const name of ["nothing.js", "index.html", "..%2f..%2fpackage.json", "playground.js.gz"]) {
+      await expectReply("get", "/assets/{name}", 404, "not_found", fetch(`${service.url}/assets/${name}`));
+    }
+    const plain = await fetch(`${service.url}/assets/docs.js`, { headers: { "accept-encoding": "identity" } });
+    const packed = await fetch(`${service.url}/assets/docs.js`, { headers: { "accept-encoding": "gzip" } });
+    assert.deepEqual([plain.headers.get("content-encoding"), packed.headers.get("content-encoding")], [null, "gzip"]);
+    assert.equal(await plain.text(), await packed.text());
   });
 
   for (const task of TASKS) {
