@@ -29,7 +29,7 @@ export const ERRORS = {
   not_acceptable: {
     status: 406,
     title: "Not acceptable",
-    description: "The Accept header leaves out application/json, the only form of this reply.",
+    description: "The Accept header leaves out both forms of this reply, application/json and text/event-stream.",
   },
   body_too_large: {
     status: 413,

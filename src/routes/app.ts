@@ -7,7 +7,7 @@ import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
-import { acceptsJson, generateHandler } from "./generate.js";
+import { acceptsReply, generateHandler } from "./generate.js";
 import { createPages } from "./pages.js";
 import { problemHandler } from "./problem.js";
 import { info, live, metricsText, openapi, ready } from "./status.js";
@@ -32,7 +32,7 @@ export function createApp({ engine, config, logger, metrics }: AppParts): Expres
     ...TASKS.map((task): Route => ({
       method: "post",
       path: `/${task}`,
-      handlers: [acceptsJson, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
+      handlers: [acceptsReply, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
     })),
     { method: "get", path: "/health/live", handlers: [live] },
     { method: "get", path: "/health/ready", handlers: [ready(engine)] },

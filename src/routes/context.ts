@@ -4,6 +4,7 @@ import { ERRORS, type ErrorCode } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { parseTraceparent } from "../telemetry/trace-context.js";
+import type { EventStream } from "./event-stream.js";
 
 /** What is known of the request under way; its log line and metrics are made from it. No user text. */
 export interface RequestContext {
@@ -20,6 +21,8 @@ export interface RequestContext {
   code?: ErrorCode;
   /** Of the trace this request belongs to: the caller's traceparent, or the server's own when it traces. */
   traceId?: string;
+  /** The reply as events, for a client that asked for them. */
+  stream?: EventStream;
 }
 
 /** Letters, digits and a few signs, so that an id breaks neither a log line nor a header. */

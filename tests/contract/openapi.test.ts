@@ -118,7 +118,7 @@ describe("openapi.yaml and the running server", () => {
         const bytes = Buffer.from(body, "latin1");
         await expectReply("post", path, 400, "malformed_json", fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: bytes }));
       }
-      await expectPost(406, "not_acceptable", { text: "A" }, { accept: "text/event-stream" });
+      await expectPost(406, "not_acceptable", { text: "A" }, { accept: "text/html" });
       await expectPost(413, "body_too_large", { text: "x".repeat(MAX_BODY) });
       for (const type of ["text/plain", "application/json; charset=utf-16", "application/jsonx", "multipart/form-data"]) {
         await expectPost(415, "unsupported_media_type", { text: "A" }, { "content-type": type });
@@ -161,14 +161,14 @@ describe("openapi.yaml and the running server", () => {
     const good: unknown[] = [
       base, { text: ["a"] }, { text: Array(32).fill("a") }, { text: "x".repeat(20_000) }, { text: "🙂".repeat(20_000) }, { text: " a\n" },
       { ...base, num_candidates: 16 }, { ...base, seed: 0 }, { ...base, seed: 4294967295 }, { ...base, steps: 1 }, { ...base, guidance: 0 }, { ...base, guidance: 5 },
-      { ...base, max_words: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "mbr" }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
+      { ...base, max_words: 1 }, { ...base, stream_every: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "mbr" }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
     ];
     const bad: unknown[] = [
       {}, [], "A text.", 7, null, true, { text: "" }, { text: " \n\t" }, { text: null }, { text: 7 }, { text: {} }, { text: [] }, { text: [""] }, { text: ["a", 1] }, { text: [["a"]] },
       { text: Array(33).fill("a") }, { text: "x".repeat(20_001) }, { ...base, num_candidates: 0 }, { ...base, num_candidates: 17 }, { ...base, num_candidates: 1.5 },
       { ...base, num_candidates: "1" }, { ...base, seed: -1 }, { ...base, seed: 4294967296 }, { ...base, seed: 0.5 }, { ...base, seed: null }, { ...base, steps: 0 }, { ...base, steps: 201 },
       { ...base, guidance: -0.1 }, { ...base, guidance: 10.1 }, { ...base, guidance: "1" }, { ...base, solver: "best" }, { ...base, grid: "uniform" }, { ...base, ranking: "best" }, { ...base, clamp_steps: -1 }, { ...base, truncation: "start" }, { ...base, truncation: true },
-      { ...base, max_words: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
+      { ...base, max_words: 0 }, { ...base, stream_every: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
     ];
     for (const body of [...good, ...bad]) {
       const response = await service.post("/paraphrase", JSON.stringify(body));
