@@ -50,7 +50,7 @@ ENV NODE_ENV=production \
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
-COPY --from=build /app/dist/web dist/web
+COPY --from=build /app/dist/pages dist/pages
 COPY openapi.yaml LICENSE NOTICE ./
 COPY models models
 # Numeric, so that an orchestrator can see that it is not root; nothing in the image is writable for it.

@@ -1,4 +1,4 @@
-/** Builds the pages of web/ into dist/web: type check, bundle, the API reference's own files, and a gzip copy of each. */
+/** Builds the pages of web/ into dist/pages: type check, bundle, the API reference's own files, and a gzip copy of each. */
 import { build as bundle } from "esbuild";
 import { spawnSync } from "node:child_process";
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -7,9 +7,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { constants, gzipSync } from "node:zlib";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-const out = join(root, "dist", "web");
+const out = join(root, "dist", "pages");
 
-/** Files served as they are: name in dist/web, source below the root. */
+/** Files served as they are: name in dist/pages, source below the root. */
 const COPIES = {
   "index.html": "web/index.html",
   "docs.html": "web/docs.html",
@@ -29,7 +29,7 @@ export async function buildWeb() {
   await bundle({
     absWorkingDir: root,
     entryPoints: { playground: "web/main.tsx", docs: "web/docs.ts" },
-    outdir: "dist/web",
+    outdir: "dist/pages",
     bundle: true,
     minify: true,
     format: "esm",

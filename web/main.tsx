@@ -1,4 +1,5 @@
 import { render } from "preact";
+import { App } from "./app.js";
 import "./playground.css";
 
-render(<main>Playground</main>, document.getElementById("app")!);
+render(<App />, document.getElementById("app")!);

@@ -35,7 +35,7 @@ interface Asset {
 
 /** The built pages (scripts/web.mjs), read once: about two megabytes, and no path of a request ever reaches the disk. */
 function readAssets(): Map<string, Asset> {
-  const folder = projectPath("dist/web/");
+  const folder = projectPath("dist/pages/");
   const assets = new Map<string, Asset>();
   for (const name of readdirSync(folder)) {
     const type = TYPES[extname(name)];
@@ -69,7 +69,7 @@ export function createPages(): Pages {
   return {
     page(name) {
       const asset = assets.get(name);
-      if (!asset) throw new Error(`dist/web/${name} is missing; build the project.`);
+      if (!asset) throw new Error(`dist/pages/${name} is missing; build the project.`);
       return (req, res) => {
         res.set("content-security-policy", PAGE_POLICY);
         send(req, res, asset);
