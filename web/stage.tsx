@@ -127,7 +127,7 @@ function Noise({ run }: { run: Run | undefined }) {
       </p>
       {!run && (
         <p class="intro">
-          A language model writes one word after the other. A diffusion model begins with noise in every place at once and makes the whole sentence clearer at each step. Paste a text, press the button, then drag the slider to go back and forth in time.
+          Most language models write one word after the other. A diffusion model begins with noise in every place at once and makes the whole sentence clearer at each step. Paste a text, press the button, then drag the slider to go back and forth in time.
         </p>
       )}
     </>
