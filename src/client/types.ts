@@ -17,6 +17,7 @@ export type ErrorCode =
   | "text_unreadable"
   | "text_too_short"
   | "internal"
+  | "client_over_share"
   | "queue_full"
   | "not_ready"
   | "engine_restarted"
@@ -217,6 +218,10 @@ export interface Info {
      * Rows admitted at a time, waiting and running.
      */
     queued_rows: number;
+    /**
+     * Rows of one client admitted at a time.
+     */
+    client_rows: number;
     deadline_ms: number;
   };
   bundles: Bundle[];
