@@ -5,6 +5,7 @@ import { before, describe, test } from "node:test";
 // By the name a user imports.
 import { BundleError, createSampler, TdiError, type Sampler, type StepEvent } from "text-diffusion-inference";
 import { projectPath } from "../../src/project.js";
+import { tdi } from "../fixtures/cli.js";
 import { QUESTIONS } from "./texts.js";
 
 describe("the sampler as a library", () => {
@@ -35,6 +36,15 @@ describe("the sampler as a library", () => {
   test("faults have the codes of the server", async () => {
     await assert.rejects(sampler.sample(Array(40).fill(QUESTIONS[0]).join(" ")), (error) => error instanceof TdiError && error.code === "text_too_long");
     await assert.rejects(createSampler(projectPath("models/nothing")), (error) => error instanceof BundleError && /bundle\.json/.test(error.message));
+  });
+
+  test("the command line loads the embedded bundle where there is no server", async () => {
+    const { code, lines } = await tdi(["paraphrase", "--json", "--steps", "3", "--seed", "5", QUESTIONS[1]]);
+    assert.equal(code, 0);
+    const { results } = await sampler.sample(QUESTIONS[1], { seed: 5, steps: 3 });
+    assert.equal(lines[0]!["text"], results[0]!.text);
+    const { code: long, err } = await tdi(["paraphrase", Array(40).fill(QUESTIONS[0]).join(" ")]);
+    assert.deepEqual([long, /text_too_long/.test(err)], [1, true]);
   });
 
   test("the example of docs/library.md runs as written", () => {
