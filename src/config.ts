@@ -63,6 +63,8 @@ const FLAGS = {
   "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
   "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
   "grace-ms": flag("TDI_GRACE_MS", 1_000, integer(0, DAY_MS), "milliseconds at shutdown in which /health/ready says no and requests are still taken, for load balancers to notice"),
+  "max-batch-bytes": flag("TDI_MAX_BATCH_BYTES", 33_554_432, integer(1, 1_073_741_824), "bytes of the body of POST /batch"),
+  "batch-lines": flag("TDI_BATCH_LINES", 4, integer(1, 4096), "lines of all batches together that the engine has at a time; interactive requests wait for no more than these"),
   "heartbeat-ms": flag("TDI_HEARTBEAT_MS", 10_000, integer(10, DAY_MS), "milliseconds of silence after which an event stream sends a comment; below the idle timeout of every proxy"),
   "drain-ms": flag("TDI_DRAIN_MS", 20_000, integer(0, DAY_MS), "milliseconds that running requests get to finish at shutdown"),
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),

@@ -5,6 +5,16 @@
  */
 export type SourceText = string;
 export type Solver = "euler_sde" | "euler_ode" | "ancestral" | "ddim" | "renoise" | "dpmpp_2m";
+export type BatchId = number | string;
+export type BatchAnswer = {
+  /**
+   * Number of the line that is answered.
+   */
+  line: number;
+  id?: BatchId;
+  result?: GenerateReply;
+  error?: Problem | FieldProblem;
+} & BatchAnswer1;
 export type ErrorCode =
   | "malformed_json"
   | "not_found"
@@ -22,12 +32,18 @@ export type ErrorCode =
   | "not_ready"
   | "engine_restarted"
   | "deadline_exceeded";
+export type BatchAnswer1 = {
+  [k: string]: unknown;
+};
 
 /**
  * Every schema of the contract by its name.
  */
 export interface Schemas {
   GenerateRequest: GenerateRequest;
+  BatchLine: BatchLine;
+  BatchId: BatchId;
+  BatchAnswer: BatchAnswer;
   SourceText: SourceText;
   Solver: Solver;
   GenerateReply: GenerateReply;
@@ -78,6 +94,14 @@ export interface GenerateRequest {
    * Positions to denoise, one of the bundle's canvases; auto chooses by the text's length.
    */
   canvas?: "auto" | number;
+}
+/**
+ * A GenerateRequest with its task, and an id that the answer has too.
+ */
+export interface BatchLine {
+  task: "paraphrase" | "summarize";
+  id?: BatchId;
+  [k: string]: unknown;
 }
 export interface GenerateReply {
   id: string;
@@ -156,6 +180,36 @@ export interface Candidate {
    * stop, the model ended the text; canvas, it filled the canvas without an end; max_words, it has more words than asked for.
    */
   finish_reason: "stop" | "canvas" | "max_words";
+}
+/**
+ * RFC 9457 problem details.
+ */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  request_id: string;
+}
+/**
+ * Problem details that name every field at fault.
+ */
+export interface FieldProblem {
+  type: string;
+  title: string;
+  status: 422;
+  detail: string;
+  code: ErrorCode;
+  request_id: string;
+  /**
+   * @minItems 1
+   * @maxItems 50
+   */
+  errors: {
+    field: string;
+    message: string;
+  }[];
 }
 /**
  * What a row reads as after some of its steps.
@@ -259,34 +313,4 @@ export interface Bundle {
   sha256: {
     [k: string]: string;
   };
-}
-/**
- * RFC 9457 problem details.
- */
-export interface Problem {
-  type: string;
-  title: string;
-  status: number;
-  detail: string;
-  code: ErrorCode;
-  request_id: string;
-}
-/**
- * Problem details that name every field at fault.
- */
-export interface FieldProblem {
-  type: string;
-  title: string;
-  status: 422;
-  detail: string;
-  code: ErrorCode;
-  request_id: string;
-  /**
-   * @minItems 1
-   * @maxItems 50
-   */
-  errors: {
-    field: string;
-    message: string;
-  }[];
 }

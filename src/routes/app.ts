@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.js";
 import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import { batchHandlers } from "./batch.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
 import { acceptsReply, generateHandler } from "./generate.js";
@@ -34,6 +35,7 @@ export function createApp({ engine, config, logger, metrics }: AppParts): Expres
       path: `/${task}`,
       handlers: [acceptsReply, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
     })),
+    { method: "post", path: "/batch", handlers: batchHandlers({ engine, limits: config, metrics, logger }) },
     { method: "get", path: "/health/live", handlers: [live] },
     { method: "get", path: "/health/ready", handlers: [ready(engine)] },
     { method: "get", path: "/info", handlers: [info(engine, config)] },

@@ -1,13 +1,13 @@
 import { randomInt } from "node:crypto";
 import type { Handler, Request, Response } from "express";
-import type { GenerateReply, Task } from "../engine/contract.js";
+import type { GenerateOptions, GenerateReply, Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
 import { ClientGoneError } from "../engine/job.js";
 import { TdiError } from "../errors.js";
 import { clientOf } from "./client.js";
 import { contextOf } from "./context.js";
 import { EventStream } from "./event-stream.js";
-import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
+import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type ParsedRequest, type RequestLimits } from "./schema.js";
 
 /** Step events of a row when the client does not say how many steps lie between them. */
 const DEFAULT_EVENTS = 10;
@@ -22,7 +22,7 @@ export function generateHandler(engine: Engine, task: Task, limits: RequestLimit
     if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
     const bundle = bundleFor(engine.bundles, task);
     checkAgainstBundle(request, bundle);
-    const options = { ...request.options, seed: request.seed ?? randomInt(2 ** 32) };
+    const options = drawSeed(request);
     context.texts = request.texts.length;
     context.rows = request.texts.length * options.numCandidates;
     const stream = wantsEvents(req) ? (context.stream = new EventStream(res, limits.heartbeatMs)) : undefined;
@@ -52,8 +52,13 @@ function wantsEvents(req: Request): boolean {
   return req.accepts(FORMS) === "text/event-stream";
 }
 
+/** The options with a seed; one that the client did not send is drawn, and told in the reply. */
+export function drawSeed({ options, seed }: ParsedRequest): GenerateOptions {
+  return { ...options, seed: seed ?? randomInt(2 ** 32) };
+}
+
 /** Aborted when the client goes away before it has its reply. */
-function goneSignal(res: Response): AbortSignal {
+export function goneSignal(res: Response): AbortSignal {
   const controller = new AbortController();
   res.once("close", () => {
     if (!res.writableFinished) controller.abort();
@@ -62,17 +67,21 @@ function goneSignal(res: Response): AbortSignal {
   return controller.signal;
 }
 
-function sendReply(res: Response, { model, results, used, timings }: GenerateReply): void {
-  const { id, startedAt, stream } = contextOf(res);
+/** The document of a reply. @param startedAt `performance.now()` from which its total time counts */
+export function replyBody(id: string, { model, results, used, timings }: GenerateReply, startedAt: number) {
   const { queue, conditioning, denoising, decoding } = timings;
-  const rounded = Object.entries({ queue, conditioning, denoising, decoding, total: performance.now() - startedAt }).map(
-    ([stage, ms]) => [stage, Math.round(ms * 100) / 100] as const,
-  );
-  const body = { id, model, results, used, seed: used.seed, timings_ms: Object.fromEntries(rounded) };
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  const rounded = { queue: round(queue), conditioning: round(conditioning), denoising: round(denoising), decoding: round(decoding), total: round(performance.now() - startedAt) };
+  return { id, model, results, used, seed: used.seed, timings_ms: rounded };
+}
+
+function sendReply(res: Response, reply: GenerateReply): void {
+  const { id, startedAt, stream } = contextOf(res);
+  const body = replyBody(id, reply, startedAt);
   if (stream) {
     stream.end("result", body);
     return;
   }
-  res.set({ "server-timing": rounded.map(([stage, ms]) => `${stage};dur=${ms}`).join(", "), vary: "accept" });
+  res.set({ "server-timing": Object.entries(body.timings_ms).map(([stage, ms]) => `${stage};dur=${ms}`).join(", "), vary: "accept" });
   res.json(body);
 }

@@ -44,14 +44,15 @@ export function problemHandler(logger: Logger): ErrorRequestHandler {
       next(thrown);
       return;
     }
-    const error = thrown instanceof TdiError ? thrown : asTdiError(thrown);
-    if (error.cause) logFailure(logger, contextOf(res).requestId, error.cause as FailureTrace);
+    const error = toTdiError(thrown);
+    if (error.cause) logFailure(logger, contextOf(res).requestId, error.cause);
     sendProblem(res, error);
   };
 }
 
-/** An error of express by its status; any other is a fault of the server. */
-function asTdiError(thrown: unknown): TdiError {
+/** An error of the table as it is, one of express by its status; any other is a fault of the server, with its trace as cause. */
+export function toTdiError(thrown: unknown): TdiError {
+  if (thrown instanceof TdiError) return thrown;
   const status = (thrown as { status?: unknown } | null)?.status;
   const code = typeof status === "number" ? BY_STATUS[status] : undefined;
   const error = new TdiError(code ?? "internal", ERRORS[code ?? "internal"].description);
@@ -59,7 +60,9 @@ function asTdiError(thrown: unknown): TdiError {
   return error;
 }
 
-function logFailure(logger: Logger, requestId: string, { error, frames, message }: FailureTrace): void {
+/** @param cause a FailureTrace, as a fault of the engine or of this process carries it */
+export function logFailure(logger: Logger, requestId: string, cause: unknown): void {
+  const { error, frames, message } = cause as FailureTrace;
   logger.error({ request_id: requestId, error, frames }, "a request failed");
   logger.debug({ request_id: requestId, error, message }, "a request failed: message, which may quote the input");
 }

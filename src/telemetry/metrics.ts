@@ -41,6 +41,7 @@ export function createMetrics() {
     sourceTokens: histogram("source_tokens", "Tokens of a source as read by the model", buckets.SOURCE_TOKENS, ["task"]),
     outputTokens: histogram("output_tokens", "Tokens of a result's first candidate", buckets.OUTPUT_TOKENS, ["task"]),
     truncatedTokens: counter("truncated_tokens_total", "Source tokens dropped because the client allowed it", ["task"]),
+    batchLines: counter("batch_lines_total", "Lines of batches by task and by how they ended: ok, or the code of the error", ["task", "code"]),
     rejected: counter("rejected_total", "Requests answered with an error, by its code", ["reason"]),
     cancelled: counter("cancelled_total", "Admitted requests ended before they were done", ["reason"]),
     queueLength: gauge("queue_length", "Texts admitted and waiting", []),

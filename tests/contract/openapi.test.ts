@@ -23,7 +23,7 @@ async function expectReply(method: string, path: string, status: number, code: s
 describe("openapi.yaml and the running server", () => {
   let service: FakeService;
   before(async () => {
-    service = await startFake({ maxBodyBytes: MAX_BODY });
+    service = await startFake({ maxBodyBytes: MAX_BODY, maxBatchBytes: MAX_BODY });
   });
   after(() => service.close());
 
@@ -96,6 +96,19 @@ describe("openapi.yaml and the running server", () => {
     const packed = await fetch(`${service.url}/assets/docs.js`, { headers: { "accept-encoding": "gzip" } });
     assert.deepEqual([plain.headers.get("content-encoding"), packed.headers.get("content-encoding")], [null, "gzip"]);
     assert.equal(await plain.text(), await packed.text());
+  });
+
+  test("/batch: its reply and its errors", async () => {
+    const type = { "content-type": "application/jsonl" };
+    const send = (status: number, code: string, body: string | Buffer, headers: Record<string, string> = {}) =>
+      expectReply("post", "/batch", status, code, fetch(`${service.url}/batch`, { method: "POST", headers: { ...type, ...headers }, body: new Uint8Array(Buffer.from(body)) }));
+    await send(200, "-", '{"task":"paraphrase","text":"One."}\n');
+    await send(400, "malformed_json", Buffer.from([0x22, 0xff, 0x22]));
+    await send(406, "not_acceptable", "", { accept: "application/json" });
+    await send(413, "body_too_large", "x".repeat(MAX_BODY + 1));
+    await send(415, "unsupported_media_type", "", { "content-type": "application/json" });
+    await expectReply("options", "/batch", 204, "-", fetch(`${service.url}/batch`, { method: "OPTIONS" }));
+    await expectReply("other", "/batch", 405, "method_not_allowed", fetch(`${service.url}/batch`));
   });
 
   for (const task of TASKS) {
@@ -188,6 +201,7 @@ describe("openapi.yaml and the running server", () => {
     process.kill(service.engine.pid!, "SIGKILL");
     await service.untilReady(503);
     await expectReply("get", "/health/ready", 503, "not_ready", fetch(`${service.url}/health/ready`));
+    await expectReply("post", "/batch", 503, "not_ready", fetch(`${service.url}/batch`, { method: "POST", headers: { "content-type": "application/jsonl" }, body: "{}" }));
     for (const task of TASKS) await expectReply("post", `/${task}`, 503, "not_ready", service.post(`/${task}`, { text: "A text." }));
   });
 
