@@ -69,6 +69,7 @@ const FLAGS = {
   "drain-ms": flag("TDI_DRAIN_MS", 20_000, integer(0, DAY_MS), "milliseconds that running requests get to finish at shutdown"),
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
   "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
+  "otlp-endpoint": flag("OTEL_EXPORTER_OTLP_ENDPOINT", "", text, "base address of an OpenTelemetry collector (OTLP over HTTP) that traces go to; none are made without it"),
   "log-level": flag("TDI_LOG_LEVEL", "info" as (typeof LOG_LEVELS)[number], z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>, `least level that is logged: ${LOG_LEVELS.join(", ")}`),
 };
 
@@ -124,23 +125,40 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
   return { ...checked, modelsDir: resolve(checked.modelsDir) };
 }
 
+/** Defaults that depend on the machine, in words. */
+const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", threads: "the cores, at most 8", engines: "as threads, if there is 1 GB for each" };
+
+export interface Setting {
+  flag: string;
+  env: string;
+  /** In words. */
+  fallback: string;
+  help: string;
+}
+
+/** Every setting, for --help and the documents. */
+export function settings(): Setting[] {
+  return (Object.entries(FLAGS) as [string, Flag<unknown>][]).map(([name, { env, fallback, help }]) => ({
+    flag: `--${name}`,
+    env,
+    fallback: DERIVED[name] ?? (String(fallback) || "none"),
+    help,
+  }));
+}
+
 /** The text of --help, from the same table as the parser. */
 export function helpText(): string {
-  const names = Object.keys(FLAGS) as (keyof Flags)[];
-  const width = Math.max(...names.map((name) => name.length));
-  const lines = names.map((name) => {
-    const { env, fallback, help } = FLAGS[name];
-    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" ? "the cores, at most 8" : name === "engines" ? "as threads, if there is 1 GB for each" : String(fallback);
-    return `  --${name.padEnd(width)}  ${help}\n    ${" ".repeat(width)}${env}, default ${shown}`;
-  });
+  const all = settings();
+  const width = Math.max(...all.map(({ flag }) => flag.length));
+  const lines = all.map(({ flag, env, fallback, help }) => `  ${flag.padEnd(width)}  ${help}\n  ${" ".repeat(width)}  ${env}, default ${fallback}`);
   return [
     "Text Diffusion Inference: serves POST /paraphrase and POST /summarize.",
     "",
     "Usage: npm start -- [flags]",
     "",
     ...lines,
-    `  --${"help".padEnd(width)}  this text`,
-    `  --${"version".padEnd(width)}  the version`,
+    `  ${"--help".padEnd(width)}  this text`,
+    `  ${"--version".padEnd(width)}  the version`,
     "",
     "A flag wins over its environment variable.",
   ].join("\n");

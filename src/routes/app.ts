@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.js";
 import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import type { Tracing } from "../telemetry/tracing.js";
 import { batchHandlers } from "./batch.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
@@ -18,6 +19,7 @@ export interface AppParts {
   config: Config;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing | undefined;
 }
 
 interface Route {
@@ -27,7 +29,7 @@ interface Route {
 }
 
 /** The HTTP side: every route of the server, each with its other methods answered too. */
-export function createApp({ engine, config, logger, metrics }: AppParts): Express {
+export function createApp({ engine, config, logger, metrics, tracing }: AppParts): Express {
   const pages = createPages();
   const routes: Route[] = [
     ...TASKS.map((task): Route => ({
@@ -51,7 +53,7 @@ export function createApp({ engine, config, logger, metrics }: AppParts): Expres
   app.disable("etag");
   app.enable("case sensitive routing");
   app.enable("strict routing");
-  app.use(openContext(logger, metrics));
+  app.use(openContext(logger, metrics, tracing));
   for (const { method, path, handlers } of routes) {
     const name: Handler = (_req, res, next) => {
       contextOf(res).route = path;

@@ -76,7 +76,8 @@ export function replyBody(id: string, { model, results, used, timings }: Generat
 }
 
 function sendReply(res: Response, reply: GenerateReply): void {
-  const { id, startedAt, stream } = contextOf(res);
+  const { id, startedAt, stream, span } = contextOf(res);
+  span?.stages(reply.timings);
   const body = replyBody(id, reply, startedAt);
   if (stream) {
     stream.end("result", body);
