@@ -57,6 +57,7 @@ export function Candidates({ run, row, choose }: Props) {
             <Difference source={run.source} text={candidate.text} showRemoved={showRemoved} />
             <p class="notes">
               <span>{`score ${candidate.score.toFixed(2)}`}</span>
+              {candidate.count > 1 && <span>{`${candidate.count} samples came out like this`}</span>}
               {candidate.is_copy && <span class="flag">a copy of the source</span>}
               {ENDINGS[candidate.finish_reason] && <span class="flag">{ENDINGS[candidate.finish_reason]}</span>}
             </p>

@@ -15,7 +15,8 @@ export function withEvent(timeline: Timeline, event: StepEvent): Timeline {
  * the result was cut to the words asked for, begins with it.
  */
 export function rowsOf(candidates: readonly Candidate[], timeline: Timeline): number[] {
-  const free = new Set(Array.from({ length: candidates.length }, (_, row) => row));
+  // Samples that came out alike are one candidate, so there may be more rows than candidates.
+  const free = new Set([...Array.from({ length: candidates.length }, (_, row) => row), ...timeline.keys()]);
   const last = (row: number) => timeline.get(row)?.at(-1)?.text;
   const claim = (fits: (row: number) => boolean): number | undefined => {
     const row = [...free].find(fits);

@@ -4,7 +4,18 @@
  * Not blank; without NUL and lone surrogates.
  */
 export type SourceText = string;
+/**
+ * The bundle's default when absent.
+ */
 export type Solver = "euler_sde" | "euler_ode" | "ancestral" | "ddim" | "renoise" | "dpmpp_2m";
+/**
+ * How the steps are spaced: linear in time from 1 (no signal) to 0.01, as published; logsnr, evenly in the log of the signal-to-noise ratio over the bundle's range; logit_normal, over the same range, as training draws its noise levels. The bundle's default when absent.
+ */
+export type Grid = "linear" | "logsnr" | "logit_normal";
+/**
+ * What puts one candidate before another: mbr, its mean smoothed sentence BLEU against all other samples (minimum Bayes risk); confidence, its score.
+ */
+export type Ranking = "mbr" | "confidence";
 export type BatchId = number | string;
 export type BatchAnswer = {
   /**
@@ -46,6 +57,8 @@ export interface Schemas {
   BatchAnswer: BatchAnswer;
   SourceText: SourceText;
   Solver: Solver;
+  Grid: Grid;
+  Ranking: Ranking;
   GenerateReply: GenerateReply;
   StepEvent: StepEvent;
   Result: Result;
@@ -62,7 +75,7 @@ export interface GenerateRequest {
    */
   text: SourceText | SourceText[];
   /**
-   * Candidates of each text; texts times candidates is at most 64.
+   * Samples of each text; texts times candidates is at most 64. Near-duplicates come back as one candidate with their count.
    */
   num_candidates?: number;
   /**
@@ -78,6 +91,12 @@ export interface GenerateRequest {
    */
   guidance?: number;
   solver?: Solver;
+  grid?: Grid;
+  /**
+   * Steps before the last after which the prediction is read as text and encoded again, so that sampling goes on from words and not from a blend of them; at most steps - 1 take effect. The bundle's default when absent.
+   */
+  clamp_steps?: number;
+  ranking?: Ranking;
   /**
    * What becomes of a text over the model's limit. error, a 422; end, it is cut at its end and the reply tells.
    */
@@ -117,9 +136,11 @@ export interface GenerateReply {
     steps: number;
     guidance: number;
     solver: Solver;
-    grid: string;
+    grid: Grid;
+    clamp_steps: number;
     seed: number;
     num_candidates: number;
+    ranking: Ranking;
   };
   seed: number;
   timings_ms: {
@@ -176,6 +197,10 @@ export interface Candidate {
    * The candidate says the text again.
    */
   is_copy: boolean;
+  /**
+   * Samples that the candidate stands for, itself and the near-duplicates merged into it: the same words but for case, punctuation and at most one word in ten. The counts of a result add up to num_candidates.
+   */
+  count: number;
   /**
    * stop, the model ended the text; canvas, it filled the canvas without an end; max_words, it has more words than asked for.
    */
@@ -292,7 +317,8 @@ export interface Bundle {
     steps: number;
     guidance: number;
     solver: Solver;
-    grid: string;
+    grid: Grid;
+    clamp_steps: number;
   };
   limits: {
     source_tokens: number;

@@ -164,18 +164,6 @@ export async function readConformanceBundle(folder: string): Promise<{ card: Con
   return { card, paths: Object.fromEntries(located) as Record<keyof ConformanceCard["files"], string> };
 }
 
-/** Reads and verifies one bundle folder. `known` spares hashing a shared file twice. BundleError when it is not fit to run. */
-export async function readBundle(folder: string, known = new Map<string, Promise<string>>()): Promise<Bundle> {
-  const name = `bundle ${basename(folder)}`;
-  const text = await readFile(join(folder, "bundle.json"), "utf8").catch(() => {
-    throw new BundleError(`${name}: file "bundle.json" is missing`);
-  });
-  const card = parseCard(text, name);
-  const roles = Object.entries(card.files) as [FileRole, z.infer<typeof fileEntry>][];
-  const located = await Promise.all(roles.map(async ([role, entry]) => [role, await verify(folder, entry, known)] as const));
-  return { card, paths: Object.fromEntries(located) };
-}
-
 /** The sub-folders with a bundle.json. BundleError when the models folder cannot be read. */
 async function bundleFolders(modelsDir: string): Promise<string[]> {
   const entries = await readdir(modelsDir, { withFileTypes: true }).catch(() => {

@@ -42,7 +42,7 @@ describe("the request of the form", () => {
 
 describe("the timeline", () => {
   const event = (candidate: number, step: number, text: string): StepEvent => ({ index: 0, candidate, step, steps: 4, t: 1 - step / 4, text, tokens: [] });
-  const candidate = (text: string): Candidate => ({ text, score: 0.5, is_copy: false, finish_reason: "stop" });
+  const candidate = (text: string): Candidate => ({ text, score: 0.5, is_copy: false, finish_reason: "stop", count: 1 });
   const of = (...events: StepEvent[]) => events.reduce<Timeline>(withEvent, new Map());
 
   test("keeps the events of each row apart; a step told again replaces what followed it", () => {
@@ -54,6 +54,8 @@ describe("the timeline", () => {
     const timeline = of(event(0, 4, "one two three"), event(1, 4, "four"), event(2, 4, "same"), event(3, 4, "same"));
     assert.deepEqual(rowsOf([candidate("four"), candidate("same"), candidate("one two"), candidate("same")], timeline), [1, 2, 0, 3]);
     assert.deepEqual(rowsOf([candidate("unheard of"), candidate("four")], of(event(1, 4, "four"))), [0, 1]);
+    // Two samples that came out alike are one candidate.
+    assert.deepEqual(rowsOf([candidate("same"), candidate("four")], of(event(0, 4, "same"), event(1, 4, "same"), event(2, 4, "four"))), [0, 2]);
   });
 
   test("joins word pieces and closing marks", () => {
