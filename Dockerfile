@@ -11,6 +11,8 @@
 # onnxruntime-node runs, and it needs to reach NuGet. CUDA and cuDNN themselves come with the base image.
 # Which provider really computes, GET /info tells.
 
+# The base images are named by tag. Pin them by digest where you build (--build-arg NODE_IMAGE=node@sha256:…): a digest written
+# down here could not be checked when this file was made.
 ARG ACCELERATOR=cpu
 ARG NODE_IMAGE=node:24-bookworm-slim
 # Major versions as onnxruntime-node's "cuda12" libraries are linked against: CUDA 12, cuDNN 9.
@@ -19,10 +21,14 @@ ARG CUDA_IMAGE=nvidia/cuda:12.6.3-cudnn-runtime-ubuntu24.04
 FROM ${NODE_IMAGE} AS build
 ARG ACCELERATOR
 WORKDIR /app
+# An init that passes signals on and reaps what an engine process leaves behind; statically linked, so any image can run it.
+RUN apt-get update && apt-get install -y --no-install-recommends tini
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --include=dev
 COPY tsconfig.json ./
+COPY scripts scripts
 COPY src src
+COPY web web
 RUN npm run build
 RUN npm prune --omit=dev
 # The install script only knows the folder it lies in, so it can be run by hand: .npmrc keeps all scripts off during npm ci.
@@ -45,9 +51,11 @@ ENV NODE_ENV=production \
     HOST=0.0.0.0 \
     PORT=8080 \
     ORT_DISABLE_TELEMETRY=1
+COPY --from=build /usr/bin/tini-static /tini
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
 COPY --from=build /app/dist/src dist/src
+COPY --from=build /app/dist/pages dist/pages
 COPY openapi.yaml LICENSE NOTICE ./
 COPY models models
 # Numeric, so that an orchestrator can see that it is not root; nothing in the image is writable for it.
@@ -56,4 +64,5 @@ EXPOSE 8080
 # Set the port with PORT, not with --port, so that this check finds it.
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((reply) => process.exit(reply.ok ? 0 : 1), () => process.exit(1))"]
-ENTRYPOINT ["node", "dist/src/main.js"]
+# Needs no writable file system: docker run --read-only works.
+ENTRYPOINT ["/tini", "--", "node", "dist/src/main.js"]

@@ -1,7 +1,7 @@
 /** What `npm start` and `npm test` do first: check Node.js, install, build. Plain Node.js, as nothing is installed yet. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -10,11 +10,11 @@ const LEAST_NODE = 20;
 export const root = fileURLToPath(new URL("..", import.meta.url));
 
 /** Makes the compiled program ready to run, or ends the process with a message that says why not. */
-export function setUp() {
+export async function setUp() {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < LEAST_NODE) fail(`Node.js ${LEAST_NODE} or newer is needed; this is ${process.versions.node}.`);
   install();
-  build();
+  await build();
 }
 
 /** Every file below a folder, sorted, as paths below the root. */
@@ -52,17 +52,20 @@ function npm(...args) {
   return status === 0;
 }
 
-/** Compiles src/, tests/ and bench/ into dist/ unless it was made from the same contents. */
-function build() {
+/** Compiles src/, tests/, bench/ and web/ into dist/ unless it was made from the same contents. */
+async function build() {
   const stamp = join(root, "dist", ".built-from");
-  const fingerprint = fingerprintOf(["package-lock.json", "tsconfig.json", ...filesBelow("src"), ...filesBelow("tests"), ...filesBelow("bench")]);
+  const sources = ["src", "tests", "bench", "web"].flatMap(filesBelow);
+  const fingerprint = fingerprintOf(["package-lock.json", "tsconfig.json", "scripts/web.mjs", ...sources]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === fingerprint) return;
   say("building (tsc)");
   rmSync(join(root, "dist"), { recursive: true, force: true });
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.json"], { cwd: root, stdio: ["ignore", 2, 2] });
   if (status !== 0) fail("The build failed; the compiler's messages are above.");
-  mkdirSync(join(root, "dist"), { recursive: true });
+  say("building the pages (esbuild)");
+  // Imported here, as before npm has run there is no bundler.
+  await (await import("./web.mjs")).buildWeb().catch((error) => fail(`The build of web/ failed: ${error.message}`));
   writeFileSync(stamp, fingerprint);
 }
 

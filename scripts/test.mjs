@@ -1,12 +1,17 @@
-/** `npm test [-- part of a file name]`: installs and builds when needed, then runs the tests one file after the other. */
+/**
+ * `npm test [-- part of a file name]`: installs and builds when needed, then runs the tests one file after the other.
+ * With `--ci`, those that need more than Node.js (tests/ci: a browser, Prometheus) in their place.
+ */
 import { join } from "node:path";
 import { run } from "node:test";
 import { spec } from "node:test/reporters";
 import { fail, filesBelow, root, setUp } from "./setup.mjs";
 
-setUp();
-const wanted = process.argv[2] ?? "";
-const files = filesBelow(join("dist", "tests")).filter((file) => file.endsWith(".test.js") && file.includes(wanted));
+await setUp();
+const ci = process.argv.includes("--ci");
+const wanted = process.argv.slice(2).find((argument) => argument !== "--ci") ?? "";
+const ending = ci ? ".ci.js" : ".test.js";
+const files = filesBelow(join("dist", "tests")).filter((file) => file.endsWith(ending) && file.includes(wanted));
 if (files.length === 0) fail(`No test file has "${wanted}" in its name.`);
 
 console.error(`> running ${files.length} test files`);

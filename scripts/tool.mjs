@@ -3,5 +3,5 @@ import { setUp } from "./setup.mjs";
 
 const [program, ...flags] = process.argv.slice(2);
 process.argv.splice(2, Infinity, ...flags);
-setUp();
+await setUp();
 await import(`../dist/${program}.js`);

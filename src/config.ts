@@ -63,9 +63,13 @@ const FLAGS = {
   "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
   "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
   "grace-ms": flag("TDI_GRACE_MS", 1_000, integer(0, DAY_MS), "milliseconds at shutdown in which /health/ready says no and requests are still taken, for load balancers to notice"),
+  "max-batch-bytes": flag("TDI_MAX_BATCH_BYTES", 33_554_432, integer(1, 1_073_741_824), "bytes of the body of POST /batch"),
+  "batch-lines": flag("TDI_BATCH_LINES", 4, integer(1, 4096), "lines of all batches together that the engine has at a time; interactive requests wait for no more than these"),
+  "heartbeat-ms": flag("TDI_HEARTBEAT_MS", 10_000, integer(10, DAY_MS), "milliseconds of silence after which an event stream sends a comment; below the idle timeout of every proxy"),
   "drain-ms": flag("TDI_DRAIN_MS", 20_000, integer(0, DAY_MS), "milliseconds that running requests get to finish at shutdown"),
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
   "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
+  "otlp-endpoint": flag("OTEL_EXPORTER_OTLP_ENDPOINT", "", text, "base address of an OpenTelemetry collector (OTLP over HTTP) that traces go to; none are made without it"),
   "log-level": flag("TDI_LOG_LEVEL", "info" as (typeof LOG_LEVELS)[number], z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>, `least level that is logged: ${LOG_LEVELS.join(", ")}`),
 };
 
@@ -121,23 +125,40 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
   return { ...checked, modelsDir: resolve(checked.modelsDir) };
 }
 
+/** Defaults that depend on the machine, in words. */
+const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", threads: "the cores, at most 8", engines: "as threads, if there is 1 GB for each" };
+
+export interface Setting {
+  flag: string;
+  env: string;
+  /** In words. */
+  fallback: string;
+  help: string;
+}
+
+/** Every setting, for --help and the documents. */
+export function settings(): Setting[] {
+  return (Object.entries(FLAGS) as [string, Flag<unknown>][]).map(([name, { env, fallback, help }]) => ({
+    flag: `--${name}`,
+    env,
+    fallback: DERIVED[name] ?? (String(fallback) || "none"),
+    help,
+  }));
+}
+
 /** The text of --help, from the same table as the parser. */
 export function helpText(): string {
-  const names = Object.keys(FLAGS) as (keyof Flags)[];
-  const width = Math.max(...names.map((name) => name.length));
-  const lines = names.map((name) => {
-    const { env, fallback, help } = FLAGS[name];
-    const shown = name === "models-dir" ? "models/ of this package" : name === "threads" ? "the cores, at most 8" : name === "engines" ? "as threads, if there is 1 GB for each" : String(fallback);
-    return `  --${name.padEnd(width)}  ${help}\n    ${" ".repeat(width)}${env}, default ${shown}`;
-  });
+  const all = settings();
+  const width = Math.max(...all.map(({ flag }) => flag.length));
+  const lines = all.map(({ flag, env, fallback, help }) => `  ${flag.padEnd(width)}  ${help}\n  ${" ".repeat(width)}  ${env}, default ${fallback}`);
   return [
     "Text Diffusion Inference: serves POST /paraphrase and POST /summarize.",
     "",
     "Usage: npm start -- [flags]",
     "",
     ...lines,
-    `  --${"help".padEnd(width)}  this text`,
-    `  --${"version".padEnd(width)}  the version`,
+    `  ${"--help".padEnd(width)}  this text`,
+    `  ${"--version".padEnd(width)}  the version`,
     "",
     "A flag wins over its environment variable.",
   ].join("\n");

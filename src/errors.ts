@@ -29,7 +29,7 @@ export const ERRORS = {
   not_acceptable: {
     status: 406,
     title: "Not acceptable",
-    description: "The Accept header leaves out application/json, the only form of this reply.",
+    description: "The Accept header leaves out both forms of this reply, application/json and text/event-stream.",
   },
   body_too_large: {
     status: 413,
@@ -39,7 +39,7 @@ export const ERRORS = {
   unsupported_media_type: {
     status: 415,
     title: "Unsupported media type",
-    description: "The body must be application/json in UTF-8, plain or compressed with gzip, deflate or br.",
+    description: "The body must be application/json (application/jsonl of a batch) in UTF-8, plain or compressed with gzip, deflate or br.",
   },
   invalid_request: {
     status: 422,

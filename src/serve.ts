@@ -4,10 +4,11 @@ import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
 import { availableMemory, type Config } from "./config.js";
 import { Engine } from "./engine/engine.js";
-import { VERSION } from "./project.js";
+import { NAME, VERSION } from "./project.js";
 import { createApp } from "./routes/app.js";
 import type { Logger } from "./telemetry/logger.js";
 import { createMetrics, type Metrics } from "./telemetry/metrics.js";
+import { createTracing } from "./telemetry/tracing.js";
 
 export interface Service {
   server: Server;
@@ -44,7 +45,8 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
     logger,
     metrics,
   });
-  const server = createServer(createApp({ engine, config, logger, metrics }));
+  const tracing = config.otlpEndpoint === "" ? undefined : await createTracing(config.otlpEndpoint, NAME, VERSION);
+  const server = createServer(createApp({ engine, config, logger, metrics, tracing }));
   // Node's defaults let a slow sender hold a connection for minutes. Idle ones outlive the 60 s of common load balancers.
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
@@ -66,6 +68,7 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
     server.closeIdleConnections();
     await closed;
     await engine.stop();
+    await tracing?.shutdown();
   }
 
   return { server, engine, metrics, port, loaded, close };

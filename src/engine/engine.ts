@@ -83,6 +83,11 @@ export class Engine {
     return this.#slots.flatMap(({ supervisor }) => supervisor.pid ?? []);
   }
 
+  /** Texts that no engine process has begun yet. */
+  get waiting(): number {
+    return this.#again.length + this.#queue.size;
+  }
+
   /** Rows admitted, waiting and running. */
   get rows(): number {
     return this.#admission.rows;

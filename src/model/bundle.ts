@@ -86,7 +86,7 @@ export class BundleError extends Error {}
  * A file's place: in the bundle's own folder, or in one beside it that bundles share ("../shared/name"). Anything else
  * would let a card read files that are no part of the models folder.
  */
-function locate(folder: string, path: string): string {
+export function placeOf(folder: string, path: string): string {
   const full = resolve(folder, path);
   const root = dirname(resolve(folder));
   const parent = dirname(full);
@@ -101,7 +101,7 @@ async function sha256(path: string): Promise<string> {
 }
 
 async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: Map<string, Promise<string>>): Promise<string> {
-  const path = locate(folder, entry.path);
+  const path = placeOf(folder, entry.path);
   const name = `bundle ${basename(folder)}: file "${entry.path}"`;
   const found = await stat(path).catch(() => undefined);
   if (!found?.isFile()) throw new BundleError(`${name} is missing`);
@@ -114,15 +114,23 @@ async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: M
 
 /** bundle.json of a folder, not yet checked. BundleError when it is missing or no JSON. */
 async function readCard(folder: string): Promise<unknown> {
-  const name = `bundle ${basename(folder)}`;
   const text = await readFile(join(folder, "bundle.json"), "utf8").catch(() => {
-    throw new BundleError(`${name}: file "bundle.json" is missing`);
+    throw new BundleError(`bundle ${basename(folder)}: file "bundle.json" is missing`);
   });
+  return parseJson(text, folder);
+}
+
+function parseJson(text: string, folder: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
-    throw new BundleError(`${name}: file "bundle.json" is not JSON`);
+    throw new BundleError(`bundle ${basename(folder)}: file "bundle.json" is not JSON`);
   }
+}
+
+/** The card in the text of a bundle.json. @param folder whose name the message of a BundleError has */
+export function parseCard(text: string, folder: string): BundleCard {
+  return checkCard(bundleSchema, parseJson(text, folder), folder);
 }
 
 function checkCard<T>(schema: z.ZodType<T>, json: unknown, folder: string): T {
@@ -156,8 +164,8 @@ export async function readConformanceBundle(folder: string): Promise<{ card: Con
   return { card, paths: Object.fromEntries(located) as Record<keyof ConformanceCard["files"], string> };
 }
 
-/** Every bundle of a models folder, verified. BundleError when there is none, or two for one task. */
-export async function readBundles(modelsDir: string): Promise<Bundle[]> {
+/** The sub-folders with a bundle.json. BundleError when the models folder cannot be read. */
+async function bundleFolders(modelsDir: string): Promise<string[]> {
   const entries = await readdir(modelsDir, { withFileTypes: true }).catch(() => {
     throw new BundleError(`the models folder is missing or cannot be read`);
   });
@@ -166,6 +174,12 @@ export async function readBundles(modelsDir: string): Promise<Bundle[]> {
     const folder = join(modelsDir, entry.name);
     if ((await stat(join(folder, "bundle.json")).catch(() => undefined))?.isFile()) folders.push(folder);
   }
+  return folders;
+}
+
+/** Every bundle of a models folder, verified. BundleError when there is none, or two for one task. */
+export async function readBundles(modelsDir: string): Promise<Bundle[]> {
+  const folders = await bundleFolders(modelsDir);
   if (folders.length === 0) throw new BundleError("the models folder holds no bundle (a folder with a bundle.json)");
   const known = new Map<string, Promise<string>>();
   const bundles = await Promise.all(folders.map((folder) => readBundle(folder, known)));
@@ -174,4 +188,13 @@ export async function readBundles(modelsDir: string): Promise<Bundle[]> {
     if (rivals.length > 1) throw new BundleError(`two bundles serve ${task}: ${rivals.map((b) => b.card.name).join(", ")}`);
   }
   return bundles;
+}
+
+/** Name of the folder of the bundle that serves a task, by its card alone. BundleError when there is none. */
+export async function findBundle(modelsDir: string, task: (typeof TASKS)[number]): Promise<string> {
+  for (const folder of await bundleFolders(modelsDir)) {
+    const card = JSON.parse(await readFile(join(folder, "bundle.json"), "utf8").catch(() => "{}")) as { task?: unknown };
+    if (card.task === task) return basename(folder);
+  }
+  throw new BundleError(`no bundle of the models folder serves ${task}`);
 }

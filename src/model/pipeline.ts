@@ -254,7 +254,8 @@ class TextDiffusion implements Pipeline {
   }
 }
 
-async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
+/** Loads one verified bundle. @param threads onnxruntime intra-op threads per session */
+export async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
   const { card, paths } = bundle;
   const tokenizer = await Tokenizer.load(paths.tokenizer!, card.tokens);
   const conditioner = await Conditioner.load(

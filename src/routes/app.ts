@@ -5,9 +5,12 @@ import type { Engine } from "../engine/engine.js";
 import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
+import type { Tracing } from "../telemetry/tracing.js";
+import { batchHandlers } from "./batch.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
-import { acceptsJson, generateHandler } from "./generate.js";
+import { acceptsReply, generateHandler } from "./generate.js";
+import { createPages } from "./pages.js";
 import { problemHandler } from "./problem.js";
 import { info, live, metricsText, openapi, ready } from "./status.js";
 
@@ -16,6 +19,7 @@ export interface AppParts {
   config: Config;
   logger: Logger;
   metrics: Metrics;
+  tracing?: Tracing | undefined;
 }
 
 interface Route {
@@ -25,18 +29,23 @@ interface Route {
 }
 
 /** The HTTP side: every route of the server, each with its other methods answered too. */
-export function createApp({ engine, config, logger, metrics }: AppParts): Express {
+export function createApp({ engine, config, logger, metrics, tracing }: AppParts): Express {
+  const pages = createPages();
   const routes: Route[] = [
     ...TASKS.map((task): Route => ({
       method: "post",
       path: `/${task}`,
-      handlers: [acceptsJson, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
+      handlers: [acceptsReply, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
     })),
+    { method: "post", path: "/batch", handlers: batchHandlers({ engine, limits: config, metrics, logger }) },
     { method: "get", path: "/health/live", handlers: [live] },
     { method: "get", path: "/health/ready", handlers: [ready(engine)] },
     { method: "get", path: "/info", handlers: [info(engine, config)] },
     { method: "get", path: "/metrics", handlers: [metricsText(metrics)] },
     { method: "get", path: "/openapi.yaml", handlers: [openapi()] },
+    { method: "get", path: "/", handlers: [pages.page("index.html")] },
+    { method: "get", path: "/docs", handlers: [pages.page("docs.html")] },
+    { method: "get", path: "/assets/:name", handlers: [pages.asset] },
   ];
 
   const app = express();
@@ -44,7 +53,7 @@ export function createApp({ engine, config, logger, metrics }: AppParts): Expres
   app.disable("etag");
   app.enable("case sensitive routing");
   app.enable("strict routing");
-  app.use(openContext(logger, metrics));
+  app.use(openContext(logger, metrics, tracing));
   for (const { method, path, handlers } of routes) {
     const name: Handler = (_req, res, next) => {
       contextOf(res).route = path;

@@ -1,28 +1,36 @@
 import { randomInt } from "node:crypto";
-import type { Handler, Response } from "express";
-import type { GenerateReply, Task } from "../engine/contract.js";
+import type { Handler, Request, Response } from "express";
+import type { GenerateOptions, GenerateReply, Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
 import { ClientGoneError } from "../engine/job.js";
 import { TdiError } from "../errors.js";
 import { clientOf } from "./client.js";
 import { contextOf } from "./context.js";
-import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
+import { EventStream } from "./event-stream.js";
+import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type ParsedRequest, type RequestLimits } from "./schema.js";
+
+/** Step events of a row when the client does not say how many steps lie between them. */
+const DEFAULT_EVENTS = 10;
 
 /** Handler of POST /paraphrase and POST /summarize; the body has been read as JSON. */
-export function generateHandler(engine: Engine, task: Task, limits: RequestLimits): Handler {
+export function generateHandler(engine: Engine, task: Task, limits: RequestLimits & { heartbeatMs: number }): Handler {
   const parse = createRequestParser(limits);
   return async (req, res) => {
     const context = contextOf(res);
     context.task = task;
     const request = parse(req.body);
     if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
-    checkAgainstBundle(request, bundleFor(engine.bundles, task));
-    const options = { ...request.options, seed: request.seed ?? randomInt(2 ** 32) };
+    const bundle = bundleFor(engine.bundles, task);
+    checkAgainstBundle(request, bundle);
+    const options = drawSeed(request);
     context.texts = request.texts.length;
     context.rows = request.texts.length * options.numCandidates;
+    const stream = wantsEvents(req) ? (context.stream = new EventStream(res, limits.heartbeatMs)) : undefined;
+    const everySteps = request.streamEvery ?? Math.ceil((options.steps ?? bundle.defaults.steps) / DEFAULT_EVENTS);
     let reply: GenerateReply;
     try {
-      reply = await engine.submit({ task, texts: request.texts, options, client: clientOf(req) }, goneSignal(res));
+      const job = { task, texts: request.texts, options, client: clientOf(req), ...(stream && { progress: { everySteps } }) };
+      reply = await engine.submit(job, goneSignal(res), (event) => stream?.snapshot("step", event));
     } catch (error) {
       if (error instanceof ClientGoneError) return;
       throw error instanceof TdiError ? inClientTerms(error, request.single) : error;
@@ -31,14 +39,26 @@ export function generateHandler(engine: Engine, task: Task, limits: RequestLimit
   };
 }
 
-/** Refuses a client that does not take JSON before its body is read. */
-export const acceptsJson: Handler = (req, _res, next) => {
-  if (!req.accepts("application/json")) throw new TdiError("not_acceptable", "This reply exists as application/json only.");
+const FORMS = ["application/json", "text/event-stream"];
+
+/** Refuses a client that takes neither form of the reply before its body is read. */
+export const acceptsReply: Handler = (req, _res, next) => {
+  if (!req.accepts(FORMS)) throw new TdiError("not_acceptable", "This reply exists as application/json and as text/event-stream.");
   next();
 };
 
+/** Events are for a client that prefers them to JSON. */
+function wantsEvents(req: Request): boolean {
+  return req.accepts(FORMS) === "text/event-stream";
+}
+
+/** The options with a seed; one that the client did not send is drawn, and told in the reply. */
+export function drawSeed({ options, seed }: ParsedRequest): GenerateOptions {
+  return { ...options, seed: seed ?? randomInt(2 ** 32) };
+}
+
 /** Aborted when the client goes away before it has its reply. */
-function goneSignal(res: Response): AbortSignal {
+export function goneSignal(res: Response): AbortSignal {
   const controller = new AbortController();
   res.once("close", () => {
     if (!res.writableFinished) controller.abort();
@@ -47,12 +67,22 @@ function goneSignal(res: Response): AbortSignal {
   return controller.signal;
 }
 
-function sendReply(res: Response, { model, results, used, timings }: GenerateReply): void {
-  const { id, startedAt } = contextOf(res);
+/** The document of a reply. @param startedAt `performance.now()` from which its total time counts */
+export function replyBody(id: string, { model, results, used, timings }: GenerateReply, startedAt: number) {
   const { queue, conditioning, denoising, decoding } = timings;
-  const rounded = Object.entries({ queue, conditioning, denoising, decoding, total: performance.now() - startedAt }).map(
-    ([stage, ms]) => [stage, Math.round(ms * 100) / 100] as const,
-  );
-  res.set("server-timing", rounded.map(([stage, ms]) => `${stage};dur=${ms}`).join(", "));
-  res.json({ id, model, results, used, seed: used.seed, timings_ms: Object.fromEntries(rounded) });
+  const round = (ms: number) => Math.round(ms * 100) / 100;
+  const rounded = { queue: round(queue), conditioning: round(conditioning), denoising: round(denoising), decoding: round(decoding), total: round(performance.now() - startedAt) };
+  return { id, model, results, used, seed: used.seed, timings_ms: rounded };
+}
+
+function sendReply(res: Response, reply: GenerateReply): void {
+  const { id, startedAt, stream, span } = contextOf(res);
+  span?.stages(reply.timings);
+  const body = replyBody(id, reply, startedAt);
+  if (stream) {
+    stream.end("result", body);
+    return;
+  }
+  res.set({ "server-timing": Object.entries(body.timings_ms).map(([stage, ms]) => `${stage};dur=${ms}`).join(", "), vary: "accept" });
+  res.json(body);
 }

@@ -16,6 +16,8 @@ export interface ParsedRequest {
   single: boolean;
   texts: string[];
   seed: number | undefined;
+  /** Steps between two step events, for a client that watches. */
+  streamEvery: number | undefined;
   /** All but the seed, which the caller draws when it is absent. */
   options: Omit<GenerateRequest["options"], "seed">;
 }
@@ -75,6 +77,7 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
       ranking: oneOf(RANKINGS).optional(),
       truncation: oneOf(["error", "end"]).default("error"),
       max_words: integer(1, 10_000).optional(),
+      stream_every: integer(1, 200).optional(),
       canvas: z.union([z.literal("auto"), integer(1, 10_000)], 'must be "auto" or a positive integer').default("auto"),
     },
     "must be a JSON object",
@@ -85,11 +88,11 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
     // A string is checked as an array of one, so that there is one set of rules and messages.
     const parsed = schema.safeParse(single ? { ...body, text: [body["text"]] } : body);
     if (!parsed.success) throw invalid(faultsOf(parsed.error, single));
-    const { text: texts, seed, num_candidates: numCandidates, max_words: maxWords, clamp_steps: clampSteps, ...rest } = parsed.data;
+    const { text: texts, seed, num_candidates: numCandidates, max_words: maxWords, clamp_steps: clampSteps, stream_every: streamEvery, ...rest } = parsed.data;
     if (texts.length * numCandidates > limits.maxRows) {
       throw invalid([{ field: "num_candidates", message: `texts times candidates must be at most ${limits.maxRows}` }]);
     }
-    return { single, texts, seed, options: { ...rest, numCandidates, maxWords, clampSteps } };
+    return { single, texts, seed, streamEvery, options: { ...rest, numCandidates, maxWords, clampSteps } };
   };
 }
 

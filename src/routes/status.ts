@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import type { Engine } from "../engine/engine.js";
 import { TdiError } from "../errors.js";
 import { NAME, projectPath, VERSION } from "../project.js";
+import { exposition, OPENMETRICS_TYPE, PROMETHEUS_TYPE } from "../telemetry/exposition.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import type { RequestLimits } from "./schema.js";
 
@@ -46,10 +47,12 @@ export function info(engine: Engine, limits: RequestLimits & { maxBodyBytes: num
   };
 }
 
-/** GET /metrics in the Prometheus text format. */
+/** GET /metrics in the Prometheus text format, or in OpenMetrics (with exemplars) for a scraper that asks for it. */
 export function metricsText({ registry }: Metrics): Handler {
-  return async (_req, res) => {
-    res.set("content-type", registry.contentType).send(await registry.metrics());
+  return async (req, res) => {
+    // Prometheus names versions and escaping schemes that express would compare as a whole; whoever names the format can read it.
+    const openMetrics = req.get("accept")?.includes("application/openmetrics-text") ?? false;
+    res.set("content-type", openMetrics ? OPENMETRICS_TYPE : PROMETHEUS_TYPE).send(await exposition(registry, openMetrics));
   };
 }
 

@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry, type OpenMetricsContentType } from "prom-client";
 import * as buckets from "./buckets.js";
 
 /** What the gauges tell of an engine at a moment. */
@@ -13,9 +13,13 @@ export interface EngineState {
 
 /** Every metric of the server, in a registry of its own so that two servers in one process do not mix. */
 export function createMetrics() {
-  const registry = new Registry();
+  // Exemplars need the OpenMetrics type; exposition.ts makes the older format from it.
+  const registry = new Registry<OpenMetricsContentType>();
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  // Gauges that are named as counters, and sums of others that stay.
+  for (const name of ["handles", "requests", "resources"]) registry.removeSingleMetric(`nodejs_active_${name}_total`);
 
   const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
     new Counter({ name: `tdi_${name}`, help, labelNames, registers });
@@ -43,7 +47,15 @@ export function createMetrics() {
       state = engine;
     },
     requests: counter("requests_total", "HTTP requests by route, task and status (499: the client left first)", ["route", "task", "status"]),
-    requestSeconds: histogram("request_duration_seconds", "Generation requests from the first byte read to the reply", buckets.REQUEST_SECONDS, ["task"]),
+    // prom-client's types take the labels of an exemplar for labels of the metric.
+    requestSeconds: new Histogram<"task" | "trace_id">({
+      name: "tdi_request_duration_seconds",
+      help: "Generation requests from the first byte read to the reply; exemplars carry the trace id",
+      labelNames: ["task"],
+      buckets: buckets.REQUEST_SECONDS,
+      enableExemplars: true,
+      registers,
+    }),
     queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished text until it was begun", buckets.QUEUE_SECONDS, ["task"]),
     conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding a source", buckets.CONDITIONING_SECONDS, ["task"]),
     stepSeconds: histogram("denoising_step_duration_seconds", "One call of a denoiser, over all its rows and steps", buckets.STEP_SECONDS, ["task"]),
@@ -53,6 +65,7 @@ export function createMetrics() {
     sourceTokens: histogram("source_tokens", "Tokens of a source as read by the model", buckets.SOURCE_TOKENS, ["task"]),
     outputTokens: histogram("output_tokens", "Tokens of a result's first candidate", buckets.OUTPUT_TOKENS, ["task"]),
     truncatedTokens: counter("truncated_tokens_total", "Source tokens dropped because the client allowed it", ["task"]),
+    batchLines: counter("batch_lines_total", "Lines of batches by task and by how they ended: ok, or the code of the error", ["task", "code"]),
     rejected: counter("rejected_total", "Requests answered with an error, by its code", ["reason"]),
     cancelled: counter("cancelled_total", "Admitted requests ended before they were done", ["reason"]),
     queueLength: read("queue_length", "Texts admitted and waiting", (state) => state.queueLength),

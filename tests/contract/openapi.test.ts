@@ -23,7 +23,7 @@ async function expectReply(method: string, path: string, status: number, code: s
 describe("openapi.yaml and the running server", () => {
   let service: FakeService;
   before(async () => {
-    service = await startFake({ maxBodyBytes: MAX_BODY });
+    service = await startFake({ maxBodyBytes: MAX_BODY, maxBatchBytes: MAX_BODY });
   });
   after(() => service.close());
 
@@ -35,7 +35,7 @@ describe("openapi.yaml and the running server", () => {
   test("the routes of the app are those of the document", () => {
     const app = createApp({ engine: service.engine, config: { maxBodyBytes: 1 } as never, logger: undefined as never, metrics: service.metrics });
     const registered = app.router.stack.flatMap(({ route }) =>
-      route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path}`) : [],
+      route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path.replace(/:(\w+)/g, "{$1}")}`) : [],
     );
     assert.deepEqual(registered.sort(), documentedOperations().sort());
   });
@@ -65,9 +65,50 @@ describe("openapi.yaml and the running server", () => {
         await expectReply("other", path, 405, "method_not_allowed", fetch(service.url + path, { method }));
       }
     }
-    for (const path of ["/", "/paraphrase/", "/Paraphrase", "/info/x", "/%2e%2e/package.json", "/%E0%A4%A"]) {
+    for (const path of ["/paraphrase/", "/Paraphrase", "/info/x", "/%2e%2e/package.json", "/%E0%A4%A"]) {
       await expectReply("other", "*", 404, "not_found", fetch(service.url + path));
     }
+  });
+
+  test("metrics in OpenMetrics for a scraper that asks for it", async () => {
+    const accept = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5";
+    const response = await fetch(`${service.url}/metrics`, { headers: { accept } });
+    assert.match(response.headers.get("content-type")!, /^application\/openmetrics-text; version=1\.0\.0/);
+    await expectReply("get", "/metrics", 200, "-", response);
+  });
+
+  test("the pages and what they load", async () => {
+    const pages = [["/", "/"], ["/docs", "/docs"], ["/assets/{name}", "/assets/icon.svg"], ["/assets/{name}", "/assets/playground.js"], ["/assets/{name}", "/assets/swagger-ui.css"]];
+    for (const [path, address] of pages as [string, string][]) {
+      const first = await fetch(service.url + address);
+      const tag = first.headers.get("etag")!;
+      await expectReply("get", path, 200, "-", first);
+      await expectReply("get", path, 304, "-", fetch(service.url + address, { headers: { "if-none-match": tag } }));
+      const head = await fetch(service.url + address, { method: "HEAD" });
+      assert.deepEqual([head.status, await head.text()], [200, ""]);
+      await expectReply("options", path, 204, "-", fetch(service.url + address, { method: "OPTIONS" }));
+      await expectReply("other", path, 405, "method_not_allowed", fetch(service.url + address, { method: "POST" }));
+    }
+    for (const name of ["nothing.js", "index.html", "..%2f..%2fpackage.json", "playground.js.gz"]) {
+      await expectReply("get", "/assets/{name}", 404, "not_found", fetch(`${service.url}/assets/${name}`));
+    }
+    const plain = await fetch(`${service.url}/assets/docs.js`, { headers: { "accept-encoding": "identity" } });
+    const packed = await fetch(`${service.url}/assets/docs.js`, { headers: { "accept-encoding": "gzip" } });
+    assert.deepEqual([plain.headers.get("content-encoding"), packed.headers.get("content-encoding")], [null, "gzip"]);
+    assert.equal(await plain.text(), await packed.text());
+  });
+
+  test("/batch: its reply and its errors", async () => {
+    const type = { "content-type": "application/jsonl" };
+    const send = (status: number, code: string, body: string | Buffer, headers: Record<string, string> = {}) =>
+      expectReply("post", "/batch", status, code, fetch(`${service.url}/batch`, { method: "POST", headers: { ...type, ...headers }, body: new Uint8Array(Buffer.from(body)) }));
+    await send(200, "-", '{"task":"paraphrase","text":"One."}\n');
+    await send(400, "malformed_json", Buffer.from([0x22, 0xff, 0x22]));
+    await send(406, "not_acceptable", "", { accept: "application/json" });
+    await send(413, "body_too_large", "x".repeat(MAX_BODY + 1));
+    await send(415, "unsupported_media_type", "", { "content-type": "application/json" });
+    await expectReply("options", "/batch", 204, "-", fetch(`${service.url}/batch`, { method: "OPTIONS" }));
+    await expectReply("other", "/batch", 405, "method_not_allowed", fetch(`${service.url}/batch`));
   });
 
   for (const task of TASKS) {
@@ -90,7 +131,7 @@ describe("openapi.yaml and the running server", () => {
         const bytes = Buffer.from(body, "latin1");
         await expectReply("post", path, 400, "malformed_json", fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: bytes }));
       }
-      await expectPost(406, "not_acceptable", { text: "A" }, { accept: "text/event-stream" });
+      await expectPost(406, "not_acceptable", { text: "A" }, { accept: "text/html" });
       await expectPost(413, "body_too_large", { text: "x".repeat(MAX_BODY) });
       for (const type of ["text/plain", "application/json; charset=utf-16", "application/jsonx", "multipart/form-data"]) {
         await expectPost(415, "unsupported_media_type", { text: "A" }, { "content-type": type });
@@ -133,14 +174,14 @@ describe("openapi.yaml and the running server", () => {
     const good: unknown[] = [
       base, { text: ["a"] }, { text: Array(32).fill("a") }, { text: "x".repeat(20_000) }, { text: "🙂".repeat(20_000) }, { text: " a\n" },
       { ...base, num_candidates: 16 }, { ...base, seed: 0 }, { ...base, seed: 4294967295 }, { ...base, steps: 1 }, { ...base, guidance: 0 }, { ...base, guidance: 5 },
-      { ...base, max_words: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "mbr" }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
+      { ...base, max_words: 1 }, { ...base, stream_every: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "mbr" }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
     ];
     const bad: unknown[] = [
       {}, [], "A text.", 7, null, true, { text: "" }, { text: " \n\t" }, { text: null }, { text: 7 }, { text: {} }, { text: [] }, { text: [""] }, { text: ["a", 1] }, { text: [["a"]] },
       { text: Array(33).fill("a") }, { text: "x".repeat(20_001) }, { ...base, num_candidates: 0 }, { ...base, num_candidates: 17 }, { ...base, num_candidates: 1.5 },
       { ...base, num_candidates: "1" }, { ...base, seed: -1 }, { ...base, seed: 4294967296 }, { ...base, seed: 0.5 }, { ...base, seed: null }, { ...base, steps: 0 }, { ...base, steps: 201 },
       { ...base, guidance: -0.1 }, { ...base, guidance: 10.1 }, { ...base, guidance: "1" }, { ...base, solver: "best" }, { ...base, grid: "uniform" }, { ...base, ranking: "best" }, { ...base, clamp_steps: -1 }, { ...base, truncation: "start" }, { ...base, truncation: true },
-      { ...base, max_words: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
+      { ...base, max_words: 0 }, { ...base, stream_every: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
     ];
     for (const body of [...good, ...bad]) {
       const response = await service.post("/paraphrase", JSON.stringify(body));
@@ -160,6 +201,7 @@ describe("openapi.yaml and the running server", () => {
     process.kill(service.engine.pid!, "SIGKILL");
     await service.untilReady(503);
     await expectReply("get", "/health/ready", 503, "not_ready", fetch(`${service.url}/health/ready`));
+    await expectReply("post", "/batch", 503, "not_ready", fetch(`${service.url}/batch`, { method: "POST", headers: { "content-type": "application/jsonl" }, body: "{}" }));
     for (const task of TASKS) await expectReply("post", `/${task}`, 503, "not_ready", service.post(`/${task}`, { text: "A text." }));
   });
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import type { BundleSummary, TextResult } from "../../src/engine/contract.js";
+import type { BundleSummary, StepEvent, TextResult } from "../../src/engine/contract.js";
 import { checkReply } from "../contract/contract.js";
+import { readEvents } from "../fixtures/events.js";
 import { until } from "../fixtures/fake-service.js";
 import { spawnServer, type ServerProcess } from "../fixtures/server-process.js";
 import { ARTICLE, contentWords, looksEnglish, QUESTIONS, words } from "./texts.js";
@@ -149,6 +150,23 @@ describe("the service with its embedded bundles", () => {
     const reply = await paraphrase({ text: QUESTIONS[2], steps: 5, guidance: 0, solver: "euler_ode", seed: 2 });
     const { used } = reply as unknown as { used: Record<string, unknown> };
     assert.deepEqual([used["steps"], used["guidance"], used["solver"]], [5, 0, "euler_ode"]);
+  });
+
+  test("a stream tells what each candidate reads as, then the reply that JSON would give", async () => {
+    const body = { text: QUESTIONS[0], num_candidates: 2, seed: 4, steps: 6, stream_every: 2 };
+    const response = await fetch(`${url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body) });
+    const events = await readEvents(response);
+    const last = events.pop()!;
+    assert.equal(last.event, "result");
+    const { results } = await paraphrase(body);
+    assert.deepEqual(last.data["results"], results);
+    const steps = events.map(({ data }) => data as unknown as StepEvent);
+    for (const candidate of [0, 1]) {
+      const mine = steps.filter((step) => step.candidate === candidate);
+      assert.deepEqual(mine.map(({ step }) => step), [2, 4, 6]);
+      assert.ok(mine.every(({ t }, index) => index === 0 || t < mine[index - 1]!.t));
+      assert.ok(results[0]!.candidates.some(({ text }) => text === mine.at(-1)!.text));
+    }
   });
 
   test("metrics count what was done", async () => {

@@ -1,0 +1,60 @@
+/** What the form holds, its share link and the request it stands for. No DOM, so it is tested in Node.js. */
+import type { GenerateRequest, Solver } from "../src/client/types.js";
+
+export type Task = "paraphrase" | "summarize";
+
+export const SOLVERS: readonly Solver[] = ["ddim", "dpmpp_2m", "euler_ode", "euler_sde", "ancestral", "renoise"];
+
+/** An empty string means: the model's default, or for the seed, drawn by the server. */
+export interface Settings {
+  task: Task;
+  text: string;
+  steps: string;
+  guidance: string;
+  solver: Solver | "";
+  candidates: string;
+  seed: string;
+  maxWords: string;
+}
+
+export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "" };
+
+/** Names in the address; short, as links are pasted into chats. */
+const KEYS: Record<keyof Settings, string> = { task: "task", text: "text", steps: "steps", guidance: "w", solver: "solver", candidates: "n", seed: "seed", maxWords: "words" };
+
+/** The part of the address after "#": it stays in the browser, so a shared text is in no server's log. */
+export function toHash(settings: Settings): string {
+  const params = new URLSearchParams();
+  for (const key of Object.keys(KEYS) as (keyof Settings)[]) {
+    if (settings[key] !== "" && settings[key] !== START[key]) params.set(KEYS[key], settings[key]);
+  }
+  return params.toString();
+}
+
+/** Settings of an address; what it does not name, or names wrongly, is as at the start. */
+export function fromHash(hash: string): Settings {
+  const params = new URLSearchParams(hash.replace(/^#/, ""));
+  const settings: Settings = { ...START };
+  const read = (key: keyof Settings, good: RegExp): string => {
+    const value = params.get(KEYS[key]);
+    return value !== null && good.test(value) ? value : START[key];
+  };
+  settings.text = params.get(KEYS.text) ?? "";
+  settings.task = read("task", /^(paraphrase|summarize)$/) as Task;
+  settings.solver = read("solver", new RegExp(`^(${SOLVERS.join("|")})$`)) as Solver | "";
+  settings.guidance = read("guidance", /^\d{1,2}(\.\d{1,3})?$/);
+  for (const key of ["steps", "candidates", "seed", "maxWords"] as const) settings[key] = read(key, /^\d{1,10}$/);
+  return settings;
+}
+
+/** The body of the request; what is left to the server is left out. */
+export function toRequest(settings: Settings): GenerateRequest {
+  const request: GenerateRequest = { text: settings.text.trim() };
+  if (settings.candidates !== "1") request.num_candidates = Number(settings.candidates);
+  if (settings.seed !== "") request.seed = Number(settings.seed);
+  if (settings.steps !== "") request.steps = Number(settings.steps);
+  if (settings.guidance !== "") request.guidance = Number(settings.guidance);
+  if (settings.solver !== "") request.solver = settings.solver;
+  if (settings.maxWords !== "") request.max_words = Number(settings.maxWords);
+  return request;
+}
