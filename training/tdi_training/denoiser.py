@@ -31,6 +31,12 @@ def attend(q, k, v, bias: torch.Tensor | None, dropout: float) -> torch.Tensor:
     return torch.matmul(F.dropout(scores.softmax(-1), dropout, dropout > 0), v)
 
 
+def split_heads(x: torch.Tensor, heads: int) -> torch.Tensor:
+    """[B, n, H] -> [B, heads, n, H/heads]."""
+    b, n, h = x.shape
+    return x.view(b, n, heads, h // heads).transpose(1, 2)
+
+
 class Attention(nn.Module):
     """Multi-head attention with its own output map, residual and LayerNorm (post-LN), for self and cross use."""
 
@@ -44,18 +50,14 @@ class Attention(nn.Module):
         self.norm = nn.LayerNorm(hidden, eps=eps)
         self.dropout = dropout
 
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        b, n, h = x.shape
-        return x.view(b, n, self.heads, h // self.heads).transpose(1, 2)
-
     def keys_values(self, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """[B, S, H] -> keys and values [B, heads, S, H/heads]; for cross-attention they are the same at every step."""
-        return self.split(self.key(states)), self.split(self.value(states))
+        return split_heads(self.key(states), self.heads), split_heads(self.value(states), self.heads)
 
     def forward(self, x: torch.Tensor, kv=None, bias: torch.Tensor | None = None) -> torch.Tensor:
         b, n, h = x.shape
         k, v = kv if kv is not None else self.keys_values(x)
-        a = attend(self.split(self.query(x)), k, v, bias, self.dropout if self.training else 0.0)
+        a = attend(split_heads(self.query(x), self.heads), k, v, bias, self.dropout if self.training else 0.0)
         a = self.output(a.transpose(1, 2).reshape(b, n, h))
         return self.norm(x + F.dropout(a, self.dropout, self.training))
 
@@ -109,16 +111,12 @@ class CopyHead(nn.Module):
         self.key = nn.Linear(hidden, hidden)
         self.gate = nn.Linear(hidden, hidden)
 
-    def split(self, x: torch.Tensor) -> torch.Tensor:
-        b, n, h = x.shape
-        return x.view(b, n, self.heads, h // self.heads).transpose(1, 2)
-
     def keys_values(self, latents: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return self.split(self.key(latents + self.positions.weight[: latents.shape[1]])), self.split(latents)
+        return split_heads(self.key(latents + self.positions.weight[: latents.shape[1]]), self.heads), split_heads(latents, self.heads)
 
     def forward(self, h: torch.Tensor, positions: torch.Tensor, kv, bias: torch.Tensor | None) -> torch.Tensor:
         b, n, width = h.shape
-        scores = torch.matmul(self.split(self.query(h + positions)), kv[0].transpose(-1, -2)).sum(1, keepdim=True) * width**-0.5
+        scores = torch.matmul(split_heads(self.query(h + positions), self.heads), kv[0].transpose(-1, -2)).sum(1, keepdim=True) * width**-0.5
         if bias is not None:
             scores = scores + bias
         copied = torch.matmul(scores.softmax(-1), kv[1]).transpose(1, 2).reshape(b, n, width)
