@@ -192,6 +192,12 @@ def export_command(args):
     export_bundle(args)
 
 
+def recover_command(args):
+    from .recover import recover
+
+    recover(Path(args.bundle), _config(args), Path(args.out))
+
+
 def lexicon_command(args):
     from .lexicon import build_lexicon
 
@@ -385,6 +391,12 @@ def main() -> None:
     p.add_argument("bundle")
     p.add_argument("--set", action="append", required=True, help="dotted.key=JSON or dotted.key=file.json")
     p.set_defaults(run=card_command)
+
+    p = commands.add_parser("recover", help="checkpoints from a shipped bundle, to train on from")
+    _model_arguments(p, stats=False)
+    p.add_argument("bundle")
+    p.add_argument("--out", required=True)
+    p.set_defaults(run=recover_command)
 
     p = commands.add_parser("lexicon", help="case and accent lexicon from training texts")
     p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
