@@ -115,11 +115,12 @@ class CopyHead(nn.Module):
         return split_heads(self.key(latents + self.positions.weight[: latents.shape[1]]), self.heads), split_heads(latents, self.heads)
 
     def forward(self, h: torch.Tensor, positions: torch.Tensor, kv, bias: torch.Tensor | None) -> torch.Tensor:
-        b, n, width = h.shape
-        scores = torch.matmul(split_heads(self.query(h + positions), self.heads), kv[0].transpose(-1, -2)).sum(1, keepdim=True) * width**-0.5
+        # Merged to [B, S, H] rather than summed over heads: a sum is taken in another order for one row than for several.
+        keys, values = (part.transpose(1, 2).flatten(2) for part in kv)
+        scores = torch.matmul(self.query(h + positions), keys.transpose(1, 2)) * h.shape[-1] ** -0.5
         if bias is not None:
-            scores = scores + bias
-        copied = torch.matmul(scores.softmax(-1), kv[1]).transpose(1, 2).reshape(b, n, width)
+            scores = scores + bias[:, 0]
+        copied = torch.matmul(scores.softmax(-1), values)
         return torch.sigmoid(self.gate(h)) * copied
 
     @torch.no_grad()
