@@ -27,7 +27,8 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   const hosts = new Set<string>();
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
-  page.on("requestfailed", (request) => complaints.push(`failed: ${request.url()}`));
+  // The page lets go of a stream once it has the result; whether the browser calls that an abort depends on which end is first.
+  page.on("requestfailed", (request) => request.failure()?.errorText !== "net::ERR_ABORTED" && complaints.push(`failed: ${request.url()}`));
   page.on("request", (request) => request.url().startsWith("data:") || hosts.add(new URL(request.url()).host));
   return { page, complaints, hosts };
 }
