@@ -46,7 +46,7 @@ class TrainOptions:
     autoencode_floor: float = 0.0  # share of batches that stay autoencoding to the end
     init: str = "encoder"  # encoder | random | a denoiser checkpoint to start from
     workers: int = 1  # processes that share the weights, each on a core and a batch of its own
-    precision: str = "bf16"  # fp32 where the CPU's bf16 is no faster (`python -m tdi_training rates` measures both)
+    precision: str = "bf16"  # fp32 where the CPU multiplies bf16 no faster: time a product in both first
     compile: bool = True
     hot_shapes: str = "16x16,24x16,16x24,24x24"  # canvas x source width worth compiling; the rare rest runs eagerly
     seed: int = 0
