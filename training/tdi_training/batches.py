@@ -17,6 +17,7 @@ class Batch:
     source: torch.Tensor  # [B, S, H] normalised latents
     mask: torch.Tensor  # [B, S] 1 = attend
     target_ids: torch.Tensor  # [B, L]
+    source_ids: torch.Tensor  # [B, S]; those of a row whose source is dropped stay
 
 
 @dataclasses.dataclass
@@ -67,10 +68,13 @@ class ResidentPairs:
 
 
 class BatchStream:
-    """Endless batches. Rows are drawn by canvas, then grouped by source length, so that little is padding."""
+    """Endless batches. Rows are drawn by canvas, then grouped by source length, so that little is padding. With `shard` =
+    (rank, workers), workers of one seed draw the same groups and each takes its share of every one: batches of one step then
+    have one canvas and nearly one source width, and no worker waits for a dearer batch of another."""
 
     def __init__(self, sets: list[tuple[ResidentPairs, float]], canvases: tuple[int, ...], source_length: int,
-                 options: BatchOptions, null_ids: list[int], seed: int | tuple[int, ...]):
+                 options: BatchOptions, null_ids: list[int], seed: int | tuple[int, ...], shard: tuple[int, int] = (0, 1)):
+        self.rank, self.workers = shard
         self.sets, self.canvases, self.options = sets, canvases, options
         self.widths = tuple(w for w in options.widths if w < source_length) + (source_length,)
         self.rng = np.random.default_rng(seed)
@@ -86,7 +90,7 @@ class BatchStream:
         pairs = self.sets[k][0]
         trg = "src" if o.swap and self.rng.random() < 0.5 else "trg"
         src = "src" if trg == "trg" else "trg"
-        pool = self.rng.integers(0, len(pairs.data), o.batch * 24)
+        pool = self.rng.integers(0, len(pairs.data), o.batch * 24 * self.workers)
         length = pairs.lengths[trg][pool]
         pool, length = pool[length <= self.canvases[-1]], length[length <= self.canvases[-1]]
         wanted = np.minimum(length + self.rng.integers(0, o.slack + 1, len(pool)), self.canvases[-1])
@@ -94,9 +98,9 @@ class BatchStream:
         for c in self.canvases:
             members = pool[canvas == c]
             members = members[np.argsort(pairs.lengths[src][members], kind="stable")]
-            size = max(1, o.batch * self.canvases[0] // c)
+            size = max(1, o.batch * self.canvases[0] // c) * self.workers
             for start in range(0, len(members) - size + 1, size):
-                self.pending.append((k, trg, c, members[start : start + size]))
+                self.pending.append((k, trg, c, members[start + self.rank : start + size : self.workers]))
         self.rng.shuffle(self.pending)
 
     def draw(self, autoencode: bool = False) -> Batch:
@@ -123,4 +127,4 @@ class BatchStream:
         null_mask = torch.arange(width, device=pairs.device) < n
         source = torch.where(dropped[:, None, None], null, source)
         mask = torch.where(dropped[:, None], null_mask, mask)
-        return Batch(target, source, mask.float(), target_ids)
+        return Batch(target, source, mask.float(), target_ids, source_ids)

@@ -34,9 +34,12 @@ def sentences(tokens: list[int], ends: set[int], least: int, most: int) -> list[
     return out
 
 
-def extract(data: PackedPairs, out: Path, tokenizer, within: int, target_length: int, least_score: float) -> dict:
+def extract(data: PackedPairs, out: Path, tokenizer, within: int, target_length: int, least_score: float,
+            leading: int | None = None) -> dict:
     """Write a folder of (source, best sentence) pairs from one of (source, summary). The sentence lies within the first `within`
-    tokens and is the one with the highest mean of unigram and bigram F1 against the summary, if that reaches `least_score`."""
+    tokens and is the one with the highest mean of unigram and bigram F1 against the summary, if that is above `least_score`.
+    With `leading` only so many of its first sentences are looked at: one leaves nothing to choose, so that early predictions have
+    nothing to blend."""
     ends = set(tokenizer.convert_tokens_to_ids([".", "?", "!"]))
     first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
     sources, targets, scores = [], [], []
@@ -45,7 +48,7 @@ def extract(data: PackedPairs, out: Path, tokenizer, within: int, target_length:
         one, two = bags(data.tokens("trg", row)[1:-1].tolist())
         best, found = least_score, None
         body = source[1:within]
-        for start, end in sentences(body, ends, 6, target_length - 2):
+        for start, end in sentences(body, ends, 6, target_length - 2)[:leading]:
             mine = bags(body[start:end])
             score = (overlap_f1(mine[0], one) + overlap_f1(mine[1], two)) / 2
             if score > best:
@@ -59,7 +62,7 @@ def extract(data: PackedPairs, out: Path, tokenizer, within: int, target_length:
         flat, offsets = pack(rows)
         np.save(out / f"{side}.ids.npy", flat)
         np.save(out / f"{side}.offsets.npy", offsets)
-    report = {"rows_read": len(data), "rows_kept": len(sources), "within": within, "least_score": least_score,
+    report = {"rows_read": len(data), "rows_kept": len(sources), "within": within, "least_score": least_score, "leading": leading,
               "mean_score": round(float(np.mean(scores)), 4) if scores else None}
     (out / "report.json").write_text(json.dumps(report, indent=1))
     return report

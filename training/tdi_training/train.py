@@ -158,6 +158,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     """The loop of one worker; worker 0 also keeps the clock, writes the log, validates and saves."""
     if o.workers > 1:
         torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
     dev = torch.device(device)
     first = rank == 0
     step, examples, best = state["step"], state["examples"], state["best"]
@@ -171,7 +172,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
 
     null_ids = encoder.tokenizer("")["input_ids"]
     stream = BatchStream([(resident(folder), w) for folder, w in sets], config.canvases, config.source_length, b, null_ids,
-                         (o.seed, rank, step))
+                         (o.seed, step), (rank, o.workers))
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     worker = Worker(shared, rank, o.workers)
     model, ema = shared.model, shared.ema
@@ -232,7 +233,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         for opt in optimisers:
             opt.step()
         step += 1
-        examples += len(x0) * o.workers  # of one worker's batch; the others' differ a little
+        examples += len(x0) * o.workers
         worker.finish(min(o.ema, (1 + step) / (10 + step)))
         now = time.time()
         # Every worker saves its own part, at the same step; only the first may tell the time.

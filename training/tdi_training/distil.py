@@ -1,0 +1,60 @@
+"""Sequence-level knowledge distillation (Kim and Rush, arXiv 1606.07947; for non-autoregressive models arXiv 1711.02281): pairs
+whose targets are the autoregressive baseline's own. It chooses one wording among many in the same way each time, where
+references do not, and a model that writes all positions at once cannot blend what was never there."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .autoregressive import AutoregressiveDecoder
+from .data import PackedPairs, pack
+from .encoder import FrozenEncoder
+from .mine import similarity
+from .search import search_rows
+
+
+def choose(hypotheses: list[tuple[float, list[int]]], source: list[int], reference: list[int], lowest: float, highest: float) -> list[int] | None:
+    """The hypothesis closest to the reference (section 3.3, sequence-level interpolation) among those within the band of similarity
+    to the source, which keeps copies out; None where there is none."""
+    allowed = [ids for _, ids in hypotheses if lowest <= similarity(ids, source) <= highest]
+    return max(allowed, key=lambda ids: similarity(ids, reference), default=None)
+
+
+def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPairs, out: Path, beams: int, rows: int | None, lowest: float,
+           highest: float, minutes: float, part: int = 0, parts: int = 1, sides: tuple[str, ...] = ("src", "trg")) -> dict:
+    """Writes a prepared folder (texts and pairs.npy) of (source, chosen hypothesis); either side of a row may be the source.
+    Encode it before training. Stops after `minutes` and keeps what it has. Returns the report."""
+    data.load_encodings(in_memory=False)
+    picked = np.random.default_rng(0).permutation(len(data))[:rows][part::parts]
+    texts: list[list[int]] = []
+    pairs: list[tuple[int, int]] = []
+    began, asked, skipped = time.time(), 0, 0
+    blocks = np.array_split(picked, max(1, len(picked) // 4096))
+    for block in tqdm(blocks, desc="distil"):
+        for side in sides:
+            if time.time() - began > 60 * minutes:
+                break
+            other = "trg" if side == "src" else "src"
+            for row, hypotheses in search_rows(model, encoder, data, side, block, beams).items():
+                source, reference = data.tokens(side, row).tolist(), data.tokens(other, row).tolist()
+                chosen = choose(hypotheses, source[1:-1], reference[1:-1], lowest, highest)
+                asked += 1
+                if chosen is None:
+                    skipped += 1
+                    continue
+                pairs.append((len(texts), len(texts) + 1))
+                texts += [source, [source[0], *chosen, source[-1]]]
+    out.mkdir(parents=True, exist_ok=True)
+    flat, offsets = pack(texts)
+    np.save(out / "text.ids.npy", flat)
+    np.save(out / "text.offsets.npy", offsets)
+    np.save(out / "pairs.npy", np.array(pairs, dtype=np.int64))
+    report = {"from": data.folder.name, "beams": beams, "asked": asked, "none_in_band": skipped, "pairs": len(pairs), "band": [lowest, highest],
+              "seconds": round(time.time() - began, 1)}
+    (out / "report.json").write_text(json.dumps(report, indent=1))
+    return report
