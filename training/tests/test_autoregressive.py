@@ -77,12 +77,12 @@ class Search(unittest.TestCase):
 
 
 class Distillation(unittest.TestCase):
-    def test_the_closest_to_the_reference_is_chosen_and_copies_are_not(self):
-        source, reference = [5, 6, 7, 8], [5, 6, 9, 10]
+    def test_copies_are_never_chosen_and_the_weight_turns_from_score_to_reference(self):
+        source, reference = [5, 6, 7, 8], [5, 6, 9, 8]
         hypotheses = [(-0.1, source), (-0.2, [5, 6, 7, 9]), (-0.3, [5, 6, 9, 8]), (-0.4, [20, 21])]
-        self.assertEqual(choose(hypotheses, source, reference, 0.4, 0.9), [5, 6, 7, 9])
-        self.assertEqual(choose(hypotheses, source, [5, 6, 9, 8], 0.4, 0.9), [5, 6, 9, 8])
-        self.assertIsNone(choose([(-0.1, source)], source, reference, 0.4, 0.9))
+        self.assertEqual(choose(hypotheses, source, reference, 0.4, 0.9, 0.0), [5, 6, 7, 9])
+        self.assertEqual(choose(hypotheses, source, reference, 0.4, 0.9, 1.0), [5, 6, 9, 8])
+        self.assertIsNone(choose([(-0.1, source)], source, reference, 0.4, 0.9, 1.0))
 
 
 if __name__ == "__main__":
