@@ -42,6 +42,14 @@ def add_autoregressive_commands(commands) -> None:
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     p.set_defaults(run=generate_command)
 
+    p = commands.add_parser("export-autoregressive", help="the baseline as ONNX graphs with a key-value cache, for `npm run bench`")
+    p.add_argument("--checkpoint", required=True)
+    p.add_argument("--stats", required=True)
+    p.add_argument("--out", required=True)
+    p.add_argument("--precision", choices=("fp32", "int8-stored"), default="int8-stored")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    p.set_defaults(run=export_command)
+
     p = commands.add_parser("distil", help="a prepared folder whose targets are the baseline's own (arXiv 1606.07947)")
     p.add_argument("data", help="prepared folder of pairs")
     p.add_argument("--checkpoint", required=True)
@@ -103,6 +111,13 @@ def generate_command(args) -> None:
     model, encoder = _model(args)
     beams = tuple(int(n) for n in args.beams.split(","))
     print(json.dumps(score(model, encoder, PackedPairs(Path(args.valid)), _texts(args.valid_text), args.rows, beams), indent=1))
+
+
+def export_command(args) -> None:
+    from .autoregressive_export import export_autoregressive
+
+    model, encoder = _model(args)
+    print(json.dumps(export_autoregressive(model, encoder, Path(args.out), args.precision), indent=1))
 
 
 def distil_command(args) -> None:
