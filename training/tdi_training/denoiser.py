@@ -174,7 +174,7 @@ class Denoiser(nn.Module):
 
     def network(self, x, t, kv, bias, x0_prev) -> torch.Tensor:
         """F(x_t, t, source, x0_prev) from cached keys and values; bias as from `mask_bias`, None where nothing is masked."""
-        tau = self.time_mlp(timestep_embedding(t, self.config.hidden))
+        tau = self.time_mlp(timestep_embedding(t, self.config.hidden).to(self.position_embeddings.weight.dtype))
         positions = self.position_embeddings.weight[: x.shape[1]]
         h = x + positions
         skips: list[torch.Tensor] = []

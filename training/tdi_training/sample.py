@@ -120,7 +120,7 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
             return next(draw)
         return torch.randn(b, canvas, hidden, generator=generator, device=source.device)
 
-    x, previous = fresh(), torch.zeros(b, canvas, hidden, device=source.device)
+    x, previous = fresh(), torch.zeros(b, canvas, hidden, dtype=source.dtype, device=source.device)
     kv, bias = model.keys_values(source), mask_bias(mask)
     if guidance > 0:
         null_kv = [(k.expand(b, -1, -1, -1), v.expand(b, -1, -1, -1)) for k, v in model.keys_values(null[0])]
