@@ -121,7 +121,7 @@ def import_command(args) -> None:
     if args.encoder:
         encoder.tokenizer.backend_tokenizer.save(str(out / "tokenizer.json"))
         files["tokenizer"] = describe(out, out / "tokenizer.json")
-        report = parity(encoder, denoiser, decoder, graphs, graphs, PARITY_TEXTS)
+        report = parity(encoder, denoiser, decoder, graphs, graphs, PARITY_TEXTS[args.task])
         print(json.dumps(report, indent=1))
         card = {
             "task": args.task, "revision": args.revision, "language": "en", "licence": args.licence, "providers": ["cpu", "cuda"],
