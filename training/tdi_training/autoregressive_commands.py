@@ -60,6 +60,7 @@ def add_autoregressive_commands(commands) -> None:
     p.add_argument("--highest", type=float, default=0.88, help="greatest similarity of a target to its source")
     p.add_argument("--lowest", type=float, default=0.4)
     p.add_argument("--reference-weight", type=float, default=0.5, help="similarity to the reference against the model's own score")
+    p.add_argument("--shortest", type=float, default=0.8, help="least length of a target, as a share of its source's")
     p.add_argument("--minutes", type=float, default=1e9, help="stop after this long and keep what there is")
     p.add_argument("--part", default="0/1", help="k/n: the k-th of n parts of the rows, for several processes")
     p.add_argument("--sides", default="src,trg", help="sides that serve as source")
@@ -127,5 +128,5 @@ def distil_command(args) -> None:
     model, encoder = _model(args)
     part, parts = (int(n) for n in args.part.split("/"))
     report = distil(model, encoder, PackedPairs(Path(args.data)), Path(args.out), args.beams, args.rows, args.lowest, args.highest,
-                    args.minutes, part, parts, tuple(args.sides.split(",")), args.reference_weight)
+                    args.minutes, part, parts, tuple(args.sides.split(",")), args.reference_weight, args.shortest)
     print(json.dumps(report, indent=1))

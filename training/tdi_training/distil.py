@@ -19,18 +19,19 @@ from .search import search_rows
 
 
 def choose(hypotheses: list[tuple[float, list[int]]], source: list[int], reference: list[int], lowest: float, highest: float,
-           reference_weight: float) -> list[int] | None:
-    """Of the hypotheses within the band of similarity to the source, which keeps copies out, the one with the best score plus
+           reference_weight: float, shortest: float = 0.0) -> list[int] | None:
+    """Of the hypotheses within the band of similarity to the source, which keeps copies out, and of at least `shortest` times its
+    length (a beam prefers short texts, which leave things out), the one with the best score plus
     `reference_weight` times its similarity to the reference (0: the model's own best; large: section 3.3's sequence-level
     interpolation). None where the band holds none."""
     allowed = [(score + reference_weight * similarity(ids, reference), ids) for score, ids in hypotheses
-               if lowest <= similarity(ids, source) <= highest]
+               if lowest <= similarity(ids, source) <= highest and len(ids) >= shortest * len(source)]
     return max(allowed, key=lambda item: item[0])[1] if allowed else None
 
 
 def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPairs, out: Path, beams: int, rows: int | None, lowest: float,
            highest: float, minutes: float, part: int = 0, parts: int = 1, sides: tuple[str, ...] = ("src", "trg"),
-           reference_weight: float = 0.5) -> dict:
+           reference_weight: float = 0.5, shortest: float = 0.8) -> dict:
     """Writes a prepared folder (texts and pairs.npy) of (source, chosen hypothesis); either side of a row may be the source.
     Encode it before training. Stops after `minutes` and keeps what it has. Returns the report."""
     data.load_encodings(in_memory=False)
@@ -46,7 +47,7 @@ def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPai
             other = "trg" if side == "src" else "src"
             for row, hypotheses in search_rows(model, encoder, data, side, block, beams).items():
                 source, reference = data.tokens(side, row).tolist(), data.tokens(other, row).tolist()
-                chosen = choose(hypotheses, source[1:-1], reference[1:-1], lowest, highest, reference_weight)
+                chosen = choose(hypotheses, source[1:-1], reference[1:-1], lowest, highest, reference_weight, shortest)
                 asked += 1
                 if chosen is None:
                     skipped += 1
@@ -58,7 +59,7 @@ def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPai
     np.save(out / "text.ids.npy", flat)
     np.save(out / "text.offsets.npy", offsets)
     np.save(out / "pairs.npy", np.array(pairs, dtype=np.int64))
-    report = {"from": data.folder.name, "beams": beams, "asked": asked, "none_in_band": skipped, "pairs": len(pairs), "band": [lowest, highest], "reference_weight": reference_weight,
+    report = {"from": data.folder.name, "beams": beams, "asked": asked, "none_in_band": skipped, "pairs": len(pairs), "band": [lowest, highest], "reference_weight": reference_weight, "shortest": shortest,
               "seconds": round(time.time() - began, 1)}
     (out / "report.json").write_text(json.dumps(report, indent=1))
     return report

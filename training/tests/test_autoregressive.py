@@ -83,6 +83,7 @@ class Distillation(unittest.TestCase):
         self.assertEqual(choose(hypotheses, source, reference, 0.4, 0.9, 0.0), [5, 6, 7, 9])
         self.assertEqual(choose(hypotheses, source, reference, 0.4, 0.9, 1.0), [5, 6, 9, 8])
         self.assertIsNone(choose([(-0.1, source)], source, reference, 0.4, 0.9, 1.0))
+        self.assertEqual(choose([(-0.1, [5, 6, 7]), (-0.9, [5, 6, 7, 9])], source, reference, 0.4, 0.9, 0.0, shortest=0.8), [5, 6, 7, 9])
 
 
 if __name__ == "__main__":
