@@ -330,6 +330,7 @@ def main() -> None:
     p.add_argument("--warmup", type=int)
     p.add_argument("--ema", type=float)
     p.add_argument("--self-condition", type=float)
+    p.add_argument("--unroll", type=float, help="share of batches noised from the model's own draft")
     p.add_argument("--times", choices=("uniform", "logsnr", "mixed"))
     p.add_argument("--weight", choices=("none", "v"))
     p.add_argument("--autoencode", type=float)

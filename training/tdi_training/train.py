@@ -27,6 +27,7 @@ from .sample import generate_rows
 from .schedule import NoiseSchedule, loss_weight, sample_times
 from .shared import Shared, Worker
 from .train_decoder import load_decoder
+from .unroll import unroll
 
 
 @dataclasses.dataclass
@@ -40,6 +41,7 @@ class TrainOptions:
     clip: float = 1.0
     ema: float = 0.999
     self_condition: float = 0.25  # share of batches with a first pass as self-condition
+    unroll: float = 0.0  # share of batches noised from the model's own draft, which is their self-condition too
     times: str = "mixed"
     weight: str = "none"
     autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, part of it hidden) fade out
@@ -217,14 +219,18 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         t = sample_times(len(x0), schedule, o.times, device=dev)
         alpha = schedule.alpha(t)
         a = alpha[:, None, None]
-        x = a.sqrt() * x0 + (1 - a).sqrt() * torch.randn_like(x0)
-        previous = torch.zeros_like(x0)
-        conditioned = rng.random() < o.self_condition
+        drawn = rng.random()
+        conditioned = drawn < o.unroll + (1 - o.unroll) * o.self_condition
         forward = compiled if (x0.shape[1], batch.source.shape[1]) in hot else model
+        previous = torch.zeros_like(x0)
         with precision():
-            if conditioned:
-                with torch.no_grad():
-                    previous = model(x, t, batch.source, batch.mask, previous).float()
+            if drawn < o.unroll:
+                x, previous = unroll(lambda x, t: model(x, t, batch.source, batch.mask, torch.zeros_like(x)), x0, alpha, schedule)
+            else:
+                x = a.sqrt() * x0 + (1 - a).sqrt() * torch.randn_like(x0)
+                if conditioned:
+                    with torch.no_grad():
+                        previous = model(x, t, batch.source, batch.mask, previous).float()
             guess = forward(x, t, batch.source, batch.mask, previous)
         error = (guess.float() - x0).pow(2).mean(dim=(1, 2))
         loss = (error * loss_weight(alpha, o.weight)).mean()

@@ -26,6 +26,7 @@ from tdi_training.sample import SOLVERS, sample, solver_coefficients
 from tdi_training.schedule import NoiseSchedule, time_grid
 from tdi_training.shared import Shared, Worker, shards
 from tdi_training.train import TrainOptions, autoencode_share
+from tdi_training.unroll import unroll
 
 ROWS = [("How do I bake bread at home?", "What is a simple way to bake bread?"), ("Why is the sky blue?", "Why is the sky blue ?"),
         ("What is love?", "word " * 60), ("long " * 80, "A short one?")]
@@ -142,6 +143,23 @@ class Copying(unittest.TestCase):
         source = torch.randn(2, 7, 384)
         out = head(torch.zeros(2, 7, 384), source, head.keys_values(source), None)
         torch.testing.assert_close(out, source, rtol=1e-4, atol=1e-4)
+
+
+class Unrolling(unittest.TestCase):
+    def test_rows_are_noised_from_the_draft_up_to_a_level_and_from_the_truth_beyond(self):
+        schedule = NoiseSchedule("tan", 7.0)
+        x0 = torch.zeros(2, 3, 4)
+        alpha = torch.sigmoid(torch.tensor([0.5, 6.0]))
+        asked = []
+
+        def predict(x, t):
+            asked.append(torch.logit(schedule.alpha(t).double()))
+            return torch.full_like(x, 50.0)
+
+        x, draft = unroll(predict, x0, alpha, schedule, jump=(2.0, 2.0))
+        torch.testing.assert_close(asked[0].float(), torch.tensor([-1.5, 4.0]), rtol=1e-3, atol=1e-3)
+        self.assertTrue((x[0] > 20).all() and (x[1].abs() < 5).all())
+        self.assertTrue((draft == 50.0).all())
 
 
 class Quantisation(unittest.TestCase):
