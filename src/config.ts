@@ -70,6 +70,7 @@ const FLAGS = {
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
   "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
   "otlp-endpoint": flag("OTEL_EXPORTER_OTLP_ENDPOINT", "", text, "base address of an OpenTelemetry collector (OTLP over HTTP) that traces go to; none are made without it"),
+  "trace-ticks": flag("TDI_TRACE_TICKS", 64, integer(0, 10_000), "calls of the denoiser that a request's trace shows as spans of their own; those beyond are one span together"),
   "log-level": flag("TDI_LOG_LEVEL", "info" as (typeof LOG_LEVELS)[number], z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>, `least level that is logged: ${LOG_LEVELS.join(", ")}`),
 };
 

@@ -1,4 +1,4 @@
-import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult } from "../engine/contract.js";
+import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult, TickSpan } from "../engine/contract.js";
 
 /** One text of a request with all its candidates: what is handed to an engine process. */
 export interface PartRequest {
@@ -9,6 +9,8 @@ export interface PartRequest {
   options: GenerateOptions;
   /** Steps between two events of a row; none when absent. */
   everySteps?: number;
+  /** Calls of the denoiser that its trace shows each by itself; none are recorded when absent. */
+  traceTicks?: number;
 }
 
 export interface PartResult {
@@ -17,6 +19,8 @@ export interface PartResult {
   used: GenerateReply["used"];
   /** Milliseconds of this text; `queue` until it was begun. */
   timings: StageTimings;
+  /** Filled in by whoever runs the calls. */
+  ticks?: TickSpan[];
 }
 
 /** One row to denoise: one candidate of one text. */
