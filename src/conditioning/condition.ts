@@ -1,4 +1,5 @@
 import type * as ort from "onnxruntime-node";
+import type { Device } from "../model/device.js";
 import { floats, floatsOf, integers, openSession } from "../model/session.js";
 
 /** A masked position's additive attention bias. */
@@ -31,8 +32,8 @@ export class Conditioner {
     private readonly shape: ConditionShape,
   ) {}
 
-  static async load(paths: { encoder: string; condition: string }, shape: ConditionShape, threads: number): Promise<Conditioner> {
-    return new Conditioner(await openSession(paths.encoder, threads), await openSession(paths.condition, threads), shape);
+  static async load(paths: { encoder: string; condition: string }, shape: ConditionShape, threads: number, device?: Device): Promise<Conditioner> {
+    return new Conditioner(await openSession(paths.encoder, threads, device), await openSession(paths.condition, threads, device), shape);
   }
 
   /** Normalised latents [ids.length, hidden] of one text's token ids, padding among them. */

@@ -1,4 +1,5 @@
 import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult, TickSpan } from "../engine/contract.js";
+import type { Device } from "./device.js";
 
 /** One text of a request with all its candidates: what is handed to an engine process. */
 export interface PartRequest {
@@ -69,4 +70,6 @@ export interface LoadOptions {
   modelsDir: string;
   /** onnxruntime intra-op threads per session. */
   threads: number;
+  /** The CPU when absent. */
+  device?: Device;
 }

@@ -10,6 +10,7 @@ import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "./batch.js"
 import { type Bundle, readBundles } from "./bundle.js";
 import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
+import { CPU, type Device, deviceError } from "./device.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
@@ -51,6 +52,7 @@ class TextDiffusion implements Pipeline {
     private readonly denoiser: DenoiserSessions,
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
+    private readonly device: Device,
   ) {
     const { card } = bundle;
     this.task = card.task;
@@ -60,7 +62,7 @@ class TextDiffusion implements Pipeline {
       revision: card.revision,
       language: card.language,
       licence: card.licence,
-      provider: "cpu",
+      provider: device.name,
       precision: card.precision,
       defaults: { steps: card.defaults.steps, guidance: card.defaults.guidance, solver: card.defaults.solver, grid: card.defaults.grid.name, clamp_steps: card.defaults.clamp_steps },
       limits: card.limits,
@@ -184,8 +186,13 @@ class TextDiffusion implements Pipeline {
     this.#batches.delete(shape);
   }
 
-  /** A step of every shape that a request can have, and a whole generation of the usual one. */
   async warmUp(): Promise<void> {
+    // What runs on the CPU and not here is the device's fault, and what to do about it is in its error.
+    await this.#tryAll().catch((error: unknown) => Promise.reject(this.device.name === "cpu" ? error : deviceError(this.device, error)));
+  }
+
+  /** A step of every shape that a request can have, and a whole generation of the usual one. */
+  async #tryAll(): Promise<void> {
     const { card } = this.bundle;
     const options: GenerateOptions = { numCandidates: 1, seed: 0, truncation: "end", canvas: "auto" };
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
@@ -254,26 +261,27 @@ class TextDiffusion implements Pipeline {
   }
 }
 
-/** Loads one verified bundle. @param threads onnxruntime intra-op threads per session */
-export async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
+/** Loads one verified bundle. @param threads onnxruntime intra-op threads per session. @throws DeviceError */
+export async function load(bundle: Bundle, threads: number, device: Device = CPU): Promise<Pipeline> {
   const { card, paths } = bundle;
   const tokenizer = await Tokenizer.load(paths.tokenizer!, card.tokens);
   const conditioner = await Conditioner.load(
     { encoder: paths.encoder!, condition: paths.condition! },
     { hidden: card.model.hidden, pad: card.tokens.pad },
     threads,
+    device,
   );
   const lexicon = paths.lexicon === undefined ? EMPTY_LEXICON : loadLexicon(JSON.parse(await readFile(paths.lexicon, "utf8")));
-  const denoiser: DenoiserSessions = { step: await openSession(paths.denoiser!, threads) };
-  if (paths.denoiser_loop !== undefined) denoiser.loop = await openSession(paths.denoiser_loop, threads);
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await openSession(paths.decoder!, threads), lexicon);
+  const denoiser: DenoiserSessions = { step: await openSession(paths.denoiser!, threads, device) };
+  if (paths.denoiser_loop !== undefined) denoiser.loop = await openSession(paths.denoiser_loop, threads, device);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await openSession(paths.decoder!, threads, device), lexicon, device);
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. */
 export async function loadPipelines(options: LoadOptions): Promise<Map<Task, Pipeline>> {
   const pipelines = new Map<Task, Pipeline>();
   for (const bundle of await readBundles(options.modelsDir)) {
-    pipelines.set(bundle.card.task, await load(bundle, options.threads));
+    pipelines.set(bundle.card.task, await load(bundle, options.threads, options.device));
   }
   return pipelines;
 }
