@@ -33,17 +33,18 @@ export async function compareWithCpu(bundle: Bundle, device: Device, threads: nu
 
 async function oneStep({ card, paths }: Bundle, device: Device, threads: number): Promise<{ x0: Float32Array; ms: number }> {
   const { tokens, model, schedule, limits, defaults } = card;
-  const conditioner = await Conditioner.load({ encoder: paths.encoder!, condition: paths.condition! }, { hidden: model.hidden, pad: tokens.pad }, threads, device);
+  const open = (role: "encoder" | "condition" | "denoiser" | "decoder") => openSession(paths[role]!, threads, device);
+  const conditioner = new Conditioner(await open("encoder"), await open("condition"), { hidden: model.hidden, pad: tokens.pad });
   const [condition] = await conditioner.encode([[tokens.cls, ...new Array<number>(WIDTH - 2).fill(tokens.unk), tokens.sep]], WIDTH);
   const noise = noiseSchedule(schedule.name, schedule.d);
   const plan = solverSteps("ddim", times(gridNamed(defaults.grid.name, defaults.grid), CALLS + 1, noise), noise, model.precondition);
   const canvas = Math.min(...limits.canvases);
-  const batch = new DenoiserBatch({ step: await openSession(paths.denoiser!, threads, device) }, model, canvas, WIDTH, condition!);
+  const batch = new DenoiserBatch({ step: await open("denoiser") }, model, canvas, WIDTH, condition!);
   const rows = Array.from({ length: ROWS }, (_, candidate): BatchRow => ({ condition: condition!, seed: 0, candidate, plan, guidance: 0, done: 0 }));
   batch.sync(rows);
   await batch.advance(1);
   const x0 = batch.prediction(rows[0]!);
-  await decodeRows(await openSession(paths.decoder!, threads, device), [x0], [condition!], canvas, model.hidden, tokens);
+  await decodeRows(await open("decoder"), [x0], [condition!], canvas, model.hidden, tokens);
   let ms = Infinity;
   for (let call = 0; call < CALLS; call += 1) {
     const began = performance.now();

@@ -61,7 +61,7 @@ export interface Pipeline {
   collect(row: SampleRow): Promise<void>;
   /** The result of a text, all rows of which are collected; `denoisingMs` is the time its rows were under way. */
   finish(part: PreparedPart, denoisingMs: number): PartResult;
-  /** A real inference of every shape through every graph; throws when any fails. */
+  /** A real inference of every shape class through every graph; throws when any fails. */
   warmUp(): Promise<void>;
 }
 
