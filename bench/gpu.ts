@@ -45,7 +45,7 @@ interface PyTorch {
   device: string;
   peak_tflops: number;
   peak_gbs: number;
-  steps_ms: Record<"eager" | "compiled", Record<string, number>>;
+  steps_ms: Partial<Record<"eager" | "compiled", Record<string, number>>>;
 }
 const pytorch = flags.pytorch === undefined ? undefined : (JSON.parse(readFileSync(flags.pytorch, "utf8")) as PyTorch);
 
@@ -128,7 +128,7 @@ const counts = bundle.paths.denoiser_loop === undefined ? [1] : [1, 4];
 const throughput: Served[] = [];
 for (const rows of batches) for (const count of counts) throughput.push(await served(rows, count));
 
-const beside = (name: "eager" | "compiled", rows: number) => pytorch?.steps_ms[name][rows] ?? NaN;
+const beside = (name: "eager" | "compiled", rows: number) => pytorch?.steps_ms[name]?.[rows] ?? NaN;
 const markdown = `# The embedded models on ${device.name}
 
 Made by \`bench/gpu.sh ${device.name}\` on ${machine()}${pytorch ? `; PyTorch ${pytorch.torch} on ${pytorch.device}, whose own largest fp32 product reached ${figure(pytorch.peak_tflops)} TFLOP/s and copy ${figure(pytorch.peak_gbs)} GB/s` : ""}.
@@ -155,7 +155,7 @@ ${table(
   throughput.map((s) => [String(s.rows), String(s.stepsPerCall), figure(s.paraphrases), figure(s.summaries)]),
 )}`;
 const panels = [
-  { title: "One step", x: "rows", y: "ms", logX: true, series: [{ name: "ONNX Runtime", points: steps.map((s) => [s.rows, s.ms] as const) }, ...(pytorch ? (["eager", "compiled"] as const).map((name) => ({ name: `PyTorch ${name}`, points: batches.map((rows) => [rows, beside(name, rows)] as const) })) : [])] },
+  { title: "One step", x: "rows", y: "ms", logX: true, series: [{ name: "ONNX Runtime", points: steps.map((s) => [s.rows, s.ms] as const) }, ...(["eager", "compiled"] as const).filter((name) => pytorch?.steps_ms[name]).map((name) => ({ name: `PyTorch ${name}`, points: batches.map((rows) => [rows, beside(name, rows)] as const) }))] },
   { title: "The server", x: "rows at most", y: "texts a second", logX: true, series: (["paraphrases", "summaries"] as const).map((name) => ({ name, points: throughput.filter((s) => s.stepsPerCall === 1).map((s) => [s.rows, s[name]] as const) })) },
 ];
 console.log(`wrote ${writeReport(flags.name, markdown, { machine: machine(), device, pytorch, steps, throughput }, panels)}`);

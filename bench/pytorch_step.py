@@ -48,6 +48,7 @@ def main() -> None:
     parser.add_argument("--batches", default="1,16,64,256,1024")
     parser.add_argument("--canvas", type=int, default=32)
     parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--modes", default="eager,compiled")
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--size", type=int, default=8192, help="of the product that the peak is measured with")
@@ -67,7 +68,8 @@ def main() -> None:
     model.eval().to(args.device)
     tflops, gbs = peaks(args.device, args.size, max(3, args.calls // 4))
     steps: dict[str, dict[str, float]] = {}
-    for name, step in (("eager", model.step), ("compiled", torch.compile(model.step, dynamic=False))):
+    for name in args.modes.split(","):
+        step = torch.compile(model.step, dynamic=False) if name == "compiled" else model.step
         steps[name] = {}
         for batch in map(int, args.batches.split(",")):
             x, previous = (torch.randn(batch, args.canvas, config.hidden, device=args.device) for _ in range(2))
