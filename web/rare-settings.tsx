@@ -34,7 +34,7 @@ export function RareSettings({ settings, change, bundle, faultOf }: Props) {
             </select>
           )}
         </Field>
-        <Field label="Clamped steps" help="Steps that go on from words" fault={faultOf("clamp_steps")}>
+        <Field label="Clamped steps" help="Go on from words" fault={faultOf("clamp_steps")}>
           {(attributes) => (
             <input {...attributes} type="number" min="0" max="200" placeholder={bundle ? String(bundle.defaults.clamp_steps) : ""} value={settings.clampSteps} onInput={(event) => change({ clampSteps: event.currentTarget.value })} />
           )}
@@ -63,7 +63,7 @@ export function RareSettings({ settings, change, bundle, faultOf }: Props) {
             </select>
           )}
         </Field>
-        <Field label="A text that is too long" help="Over the model's limit" fault={faultOf("truncation")}>
+        <Field label="Overlong text" help="Over the model’s limit" fault={faultOf("truncation")}>
           {(attributes) => (
             <select {...attributes} value={settings.truncation} onChange={(event) => change({ truncation: event.currentTarget.value as Settings["truncation"] })}>
               <option value="">Is refused</option>

@@ -129,7 +129,7 @@ describe("the playground", () => {
     await page.getByLabel("Clamped steps").fill("2");
     await page.getByLabel("Ranking").selectOption("confidence");
     await page.getByLabel("Canvas").selectOption("32");
-    await page.getByLabel("A text that is too long").selectOption("end");
+    await page.getByLabel("Overlong text").selectOption("end");
     assert.deepEqual(await seriousFaults(page), []);
     await shoot(page, "rare-light");
     const body = '"grid":"logsnr","clamp_steps":2,"ranking":"confidence","canvas":32,"truncation":"end"';
