@@ -6,10 +6,11 @@
 #
 # CUDA (linux/amd64):
 #   docker build -t tdi:cuda --build-arg ACCELERATOR=cuda .
-#   docker run --rm --gpus all -p 8080:8080 tdi:cuda
+#   docker run --rm --gpus all -p 8080:8080 -e TDI_DEVICE=cuda tdi:cuda
 # The CUDA libraries of ONNX Runtime are not in the npm registry: only with this argument the install script of
 # onnxruntime-node runs, and it needs to reach NuGet. CUDA and cuDNN themselves come with the base image.
-# Which provider really computes, GET /info tells.
+# The build ends when a library that they need is missing. With TDI_DEVICE=cuda the server does not start without a GPU; without it
+# the CPU takes over, and the log says why. Which provider really computes, GET /info tells.
 
 # The base images are named by tag. Pin them by digest where you build (--build-arg NODE_IMAGE=node@sha256:…): a digest written
 # down here could not be checked when this file was made.
@@ -46,6 +47,7 @@ FROM ${CUDA_IMAGE} AS runtime-cuda
 COPY --from=build /usr/local/bin/node /usr/local/bin/node
 
 FROM runtime-${ACCELERATOR}
+ARG ACCELERATOR
 WORKDIR /app
 ENV NODE_ENV=production \
     HOST=0.0.0.0 \
@@ -54,6 +56,11 @@ ENV NODE_ENV=production \
 COPY --from=build /usr/bin/tini-static /tini
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules node_modules
+# An image without a library that the CUDA provider is linked to would only say so when it is started. The driver's comes with the host.
+RUN if [ "${ACCELERATOR}" = cuda ]; then \
+      provider=node_modules/onnxruntime-node/bin/napi-v6/linux/x64/libonnxruntime_providers_cuda.so; \
+      test -f "${provider}" && ldd "${provider}" > /tmp/linked && ! { grep "not found" /tmp/linked | grep -v libcuda.so.1; } && rm /tmp/linked; \
+    fi
 COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/pages dist/pages
 COPY openapi.yaml LICENSE NOTICE ./

@@ -13,3 +13,8 @@ export const QUESTIONS = [
   "We plan to walk through the mountains for two weeks in early spring with small children; which route would be safe and what should we carry with us?",
   "If two cars start at the same time from cities three hundred miles apart and drive at different speeds, how do I find out when and where they meet?",
 ] as const;
+
+/** An article of the usual length, written for the benchmarks. */
+export const ARTICLE =
+  "Otters have been seen in the centre of the city for the first time in forty years. A shopkeeper filmed a mother and two cubs below the market bridge on Sunday morning. " +
+  "The river trust said the water had become clean enough for fish to return after a sewage works was rebuilt five years ago. It asked walkers to keep dogs on a lead along the bank until the cubs are grown.";

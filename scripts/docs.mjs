@@ -27,15 +27,16 @@ const ADVICE = {
 
 /** The text of each page, by its name in docs/. @throws Error when the code was not built, or an error has no advice */
 export async function pages() {
-  const [{ settings }, { ERRORS }] = await Promise.all([import(new URL("dist/src/config.js", root).href), import(new URL("dist/src/errors.js", root).href)]);
+  const [{ settings }, { ERRORS }, { DEVICE_NOTES }] = await Promise.all(["config", "errors", "model/device"].map((name) => import(new URL(`dist/src/${name}.js`, root).href)));
   const cell = (text) => text.replaceAll("|", "\\|");
   const rows = settings().map(({ flag, env, fallback, help }) => `| \`${flag}\` | \`${env}\` | ${cell(fallback)} | ${cell(help)} |`);
+  const devices = Object.entries(DEVICE_NOTES).map(([name, { needs, tried }]) => `| \`${name}\` | ${cell(needs)}. | ${tried} |`);
   const errors = Object.entries(ERRORS).map(([code, { status, title, description }]) => {
     if (!ADVICE[code]) throw new Error(`scripts/docs.mjs has no advice on ${code}`);
     return `## ${code}\n\n**${status} ${title}.** ${description}\n\n${ADVICE[code]}`;
   });
   return {
-    "configuration.md": `${MADE}\n\n# Configuration\n\nEvery setting is a flag and an environment variable; the flag wins. An empty variable counts as unset. A wrong value ends the start\nwith exit code 2 and a line for each setting at fault.\n\n| flag | variable | default | what |\n|---|---|---|---|\n${rows.join("\n")}\n\nTraces also obey the standard variables of OpenTelemetry, such as \`OTEL_SERVICE_NAME\` and \`OTEL_EXPORTER_OTLP_HEADERS\`.\n`,
+    "configuration.md": `${MADE}\n\n# Configuration\n\nEvery setting is a flag and an environment variable; the flag wins. An empty variable counts as unset. A wrong value ends the start\nwith exit code 2 and a line for each setting at fault.\n\n| flag | variable | default | what |\n|---|---|---|---|\n${rows.join("\n")}\n\nTraces also obey the standard variables of OpenTelemetry, such as \`OTEL_SERVICE_NAME\` and \`OTEL_EXPORTER_OTLP_HEADERS\`.\n\n## Devices\n\n\`--device auto\` tries what the platform may have (Linux: CUDA, WebGPU; Windows: DirectML, WebGPU; macOS: Core ML, WebGPU), each with an\ninference in a process of its own, takes the first that gives the CPU's results in less time, else the CPU, and logs why not the\nothers. A device asked for by name that cannot be used ends the start with what it needs. \`GET /info\` (\`providers\`) and the metric\n\`tdi_bundle_info\` (label \`provider\`) tell what is in use.\n\n| device | needs | tried on real hardware |\n|---|---|---|\n${devices.join("\n")}\n`,
     "troubleshooting.md": `${MADE}\n\n# Troubleshooting by error code\n\nEvery error is a problem document (RFC 9457) with a stable \`code\`; in a stream it is the last event, in a batch it stands in the\nline's own answer. \`request_id\` is in the server's log too.\n\n${errors.join("\n\n")}\n`,
   };
 }

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { BATCHINGS, type Batching } from "./engine/step-scheduler.js";
+import { DEVICES, NUMBERED, type DeviceName } from "./model/device.js";
 import { projectPath } from "./project.js";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "silent"] as const;
@@ -40,16 +41,25 @@ export function availableMemory(): number {
 
 /** An engine process with both embedded bundles occupies two thirds of this. */
 const ENGINE_BYTES = 1e9;
-const ENGINES = Math.max(1, Math.min(CORES, Math.floor(availableMemory() / ENGINE_BYTES)));
+
+/** Engine processes where none are asked for: on a CPU one for each thread that there is memory for, on a GPU one, which fills it. */
+export function usualEngines(device: DeviceName, threads: number): number {
+  return device === "cpu" ? Math.max(1, Math.min(threads, Math.floor(availableMemory() / ENGINE_BYTES))) : 1;
+}
+
+const DEVICE_CHOICES = ["auto", ...DEVICES] as const;
+type DeviceChoice = (typeof DEVICE_CHOICES)[number];
 
 /** Every setting of the server: the flag's name, its environment twin, default, check and one line of help. */
 const FLAGS = {
   host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
   port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
+  device: flag("TDI_DEVICE", "auto" as DeviceChoice, z.enum(DEVICE_CHOICES, `must be one of ${DEVICE_CHOICES.join(", ")}`) as z.ZodType<DeviceChoice, string>, `what computes: ${DEVICE_CHOICES.join(", ")}; auto takes the first GPU that gives the CPU's results in less time, else the CPU`),
+  "device-id": flag("TDI_DEVICE_ID", 0, integer(0, 63), `which of several GPUs; of ${NUMBERED.join(", ")} alone`),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.
   threads: flag("TDI_THREADS", CORES, integer(1, 256), "compute threads, divided among the engine processes"),
-  engines: flag("TDI_ENGINES", ENGINES, integer(1, 64), "engine processes; on a CPU as many as threads serve most requests a second, one serves a single request fastest"),
+  engines: flag("TDI_ENGINES", 0, integer(0, 64), "engine processes; 0 is one for a GPU, and on a CPU as many as threads, if there is 1 GB for each: so it serves most requests a second, while one serves a single request fastest"),
   batching: flag("TDI_BATCHING", "continuous" as Batching, z.enum(BATCHINGS) as z.ZodType<Batching, string>, `when rows may join a batch: ${BATCHINGS.join(", ")} (the last two to compare with)`),
   "max-batch-rows": flag("TDI_MAX_BATCH_ROWS", 8, integer(1, 65_536), "rows under way in one engine process at a time; a row with guidance counts twice"),
   "steps-per-call": flag("TDI_STEPS_PER_CALL", 1, integer(1, 64), "denoising steps in one call of the model; over 1 only where a call is dear"),
@@ -70,6 +80,7 @@ const FLAGS = {
   "hang-ms": flag("TDI_HANG_MS", 30_000, integer(100, DAY_MS), "milliseconds without progress after which the engine process is replaced"),
   "load-ms": flag("TDI_LOAD_MS", 300_000, integer(100, DAY_MS), "milliseconds the engine process may take to load and warm up"),
   "otlp-endpoint": flag("OTEL_EXPORTER_OTLP_ENDPOINT", "", text, "base address of an OpenTelemetry collector (OTLP over HTTP) that traces go to; none are made without it"),
+  "trace-ticks": flag("TDI_TRACE_TICKS", 64, integer(0, 10_000), "calls of the denoiser that a request's trace shows as spans of their own; those beyond are one span together"),
   "log-level": flag("TDI_LOG_LEVEL", "info" as (typeof LOG_LEVELS)[number], z.enum(LOG_LEVELS) as z.ZodType<(typeof LOG_LEVELS)[number], string>, `least level that is logged: ${LOG_LEVELS.join(", ")}`),
 };
 
@@ -121,12 +132,15 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
   if (faults.length === 0 && checked.maxClientRows < checked.maxRows) {
     faults.push("--max-client-rows (or TDI_MAX_CLIENT_ROWS): must be at least --max-rows, or the largest request could never be admitted");
   }
+  if (faults.length === 0 && checked.deviceId > 0 && checked.device !== "auto" && !NUMBERED.includes(checked.device)) {
+    faults.push(`--device-id (or TDI_DEVICE_ID): --device ${checked.device} has no numbers; only ${NUMBERED.join(", ")} have`);
+  }
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
   return { ...checked, modelsDir: resolve(checked.modelsDir) };
 }
 
 /** Defaults that depend on the machine, in words. */
-const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", threads: "the cores, at most 8", engines: "as threads, if there is 1 GB for each" };
+const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", threads: "the cores, at most 8" };
 
 export interface Setting {
   flag: string;

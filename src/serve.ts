@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { availableMemory, type Config } from "./config.js";
+import { availableMemory, type Config, usualEngines } from "./config.js";
+import { chooseDevice } from "./engine/choose-device.js";
 import { Engine } from "./engine/engine.js";
 import { NAME, VERSION } from "./project.js";
 import { createApp } from "./routes/app.js";
@@ -33,15 +34,21 @@ const WORKER = new URL("./engine/worker.js", import.meta.url);
 export async function serve(config: Config, logger: Logger, worker: URL = WORKER): Promise<Service> {
   const metrics = createMetrics();
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
+  const { device, passedOver } = await chooseDevice(config);
+  for (const { device, reason } of passedOver) logger.info({ device, reason }, "device not used");
+  const engines = config.engines || usualEngines(device.name, config.threads);
+  logger.info({ device: device.name, device_id: device.id, engines }, "device");
   const engine = new Engine({
     ...config,
+    engines,
     worker,
     load: {
       modelsDir: config.modelsDir,
-      threads: Math.max(1, Math.floor(config.threads / config.engines)),
+      device,
+      threads: Math.max(1, Math.floor(config.threads / engines)),
       scheduler: { batching: config.batching, maxRows: config.maxBatchRows, stepsPerCall: config.stepsPerCall },
     },
-    maxMemoryBytes: config.maxEngineMb > 0 ? config.maxEngineMb * 1e6 : (0.8 * availableMemory()) / config.engines,
+    maxMemoryBytes: config.maxEngineMb > 0 ? config.maxEngineMb * 1e6 : (0.8 * availableMemory()) / engines,
     logger,
     metrics,
   });

@@ -1,6 +1,7 @@
-import type { ComponentChildren } from "preact";
-import { useId, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import type { Bundle, Info } from "../src/client/types.js";
+import { Field } from "./field.js";
+import { RareSettings } from "./rare-settings.js";
 import { SAMPLES } from "./samples.js";
 import type { Run } from "./session.js";
 import { SOLVERS, type Settings, type Task } from "./settings.js";
@@ -116,6 +117,7 @@ export function Form({ settings, change, bundle, limits, run, submit, stop }: Pr
           {(attributes) => <input {...attributes} type="number" min="1" max="10000" placeholder="no limit" value={settings.maxWords} onInput={(event) => change({ maxWords: event.currentTarget.value })} />}
         </Field>
       </div>
+      <RareSettings settings={settings} change={change} bundle={bundle} faultOf={faultOf} />
 
       <div class="actions">
         <button type="submit" class="primary" disabled={bundle === undefined}>
@@ -127,35 +129,5 @@ export function Form({ settings, change, bundle, limits, run, submit, stop }: Pr
         </button>
       </div>
     </form>
-  );
-}
-
-interface FieldProps {
-  label: string;
-  help?: string;
-  fault: string | undefined;
-  wide?: boolean;
-  children: (attributes: Record<string, string | undefined>) => ComponentChildren;
-}
-
-/** A control with its label, a few words of help, and what the server found wrong with it. */
-function Field({ label, help, fault, wide, children }: FieldProps) {
-  const id = useId();
-  const described = [help && `${id}-help`, fault && `${id}-fault`].filter(Boolean).join(" ");
-  return (
-    <div class={`field${wide ? " wide" : ""}`}>
-      <label for={id}>{label}</label>
-      {children({ id, "aria-describedby": described || undefined, "aria-invalid": fault ? "true" : undefined })}
-      {help && (
-        <small id={`${id}-help`} class="help">
-          {help}
-        </small>
-      )}
-      {fault && (
-        <small id={`${id}-fault`} class="fault">
-          {fault}
-        </small>
-      )}
-    </div>
   );
 }

@@ -1,11 +1,14 @@
 /** What the form holds, its share link and the request it stands for. No DOM, so it is tested in Node.js. */
-import type { GenerateRequest, Solver } from "../src/client/types.js";
+import type { GenerateRequest, Grid, Ranking, Solver } from "../src/client/types.js";
 
 export type Task = "paraphrase" | "summarize";
 
 export const SOLVERS: readonly Solver[] = ["ddim", "dpmpp_2m", "euler_ode", "euler_sde", "ancestral", "renoise"];
 
-/** An empty string means: the model's default, or for the seed, drawn by the server. */
+export const GRIDS: readonly Grid[] = ["linear", "logsnr", "logit_normal"];
+export const RANKINGS: readonly Ranking[] = ["mbr", "confidence"];
+
+/** An empty string means: the server's or the model's default, or for the seed, drawn by the server. */
 export interface Settings {
   task: Task;
   text: string;
@@ -15,12 +18,34 @@ export interface Settings {
   candidates: string;
   seed: string;
   maxWords: string;
+  grid: Grid | "";
+  clampSteps: string;
+  ranking: Ranking | "";
+  canvas: string;
+  truncation: "end" | "";
 }
 
-export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "" };
+export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", ranking: "", canvas: "", truncation: "" };
+
+/** Settings that few need; the page keeps them folded while all are as at the start. */
+export const RARE = ["grid", "clampSteps", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
 
 /** Names in the address; short, as links are pasted into chats. */
-const KEYS: Record<keyof Settings, string> = { task: "task", text: "text", steps: "steps", guidance: "w", solver: "solver", candidates: "n", seed: "seed", maxWords: "words" };
+const KEYS: Record<keyof Settings, string> = {
+  task: "task",
+  text: "text",
+  steps: "steps",
+  guidance: "w",
+  solver: "solver",
+  candidates: "n",
+  seed: "seed",
+  maxWords: "words",
+  grid: "grid",
+  clampSteps: "clamp",
+  ranking: "rank",
+  canvas: "canvas",
+  truncation: "cut",
+};
 
 /** The part of the address after "#": it stays in the browser, so a shared text is in no server's log. */
 export function toHash(settings: Settings): string {
@@ -41,9 +66,13 @@ export function fromHash(hash: string): Settings {
   };
   settings.text = params.get(KEYS.text) ?? "";
   settings.task = read("task", /^(paraphrase|summarize)$/) as Task;
-  settings.solver = read("solver", new RegExp(`^(${SOLVERS.join("|")})$`)) as Solver | "";
+  const oneOf = (values: readonly string[]) => new RegExp(`^(${values.join("|")})$`);
+  settings.solver = read("solver", oneOf(SOLVERS)) as Solver | "";
+  settings.grid = read("grid", oneOf(GRIDS)) as Grid | "";
+  settings.ranking = read("ranking", oneOf(RANKINGS)) as Ranking | "";
+  settings.truncation = read("truncation", /^end$/) as "end" | "";
   settings.guidance = read("guidance", /^\d{1,2}(\.\d{1,3})?$/);
-  for (const key of ["steps", "candidates", "seed", "maxWords"] as const) settings[key] = read(key, /^\d{1,10}$/);
+  for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
   return settings;
 }
 
@@ -56,5 +85,10 @@ export function toRequest(settings: Settings): GenerateRequest {
   if (settings.guidance !== "") request.guidance = Number(settings.guidance);
   if (settings.solver !== "") request.solver = settings.solver;
   if (settings.maxWords !== "") request.max_words = Number(settings.maxWords);
+  if (settings.grid !== "") request.grid = settings.grid;
+  if (settings.clampSteps !== "") request.clamp_steps = Number(settings.clampSteps);
+  if (settings.ranking !== "") request.ranking = settings.ranking;
+  if (settings.canvas !== "") request.canvas = Number(settings.canvas);
+  if (settings.truncation !== "") request.truncation = settings.truncation;
   return request;
 }

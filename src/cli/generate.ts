@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { text as readAll } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
+import { GRIDS, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
 import { mapOrdered } from "../ordered.js";
 import { EXIT, integer, usage } from "./exit.js";
 import { localGenerator, remoteGenerator, RequestFault, type Generator } from "./generator.js";
@@ -25,6 +25,10 @@ const OPTIONS = {
   steps: { type: "string" },
   guidance: { type: "string" },
   solver: { type: "string" },
+  grid: { type: "string" },
+  "clamp-steps": { type: "string" },
+  ranking: { type: "string" },
+  canvas: { type: "string" },
   "max-words": { type: "string" },
   truncate: { type: "boolean" },
   concurrency: { type: "string" },
@@ -53,6 +57,10 @@ How (a line of --lines can say otherwise for itself)
   --steps <n>           denoising steps
   --guidance <w>        weight of classifier-free guidance; 0 is off
   --solver <name>       ${SOLVERS.join(", ")}
+  --grid <name>         how steps are spaced: ${GRIDS.join(", ")}
+  --clamp-steps <n>     steps before the last that go on from words
+  --ranking <name>      what makes the best candidate: ${RANKINGS.join(", ")}
+  --canvas <n>          positions to denoise, one of the bundle's canvases
   --max-words <n>       bound on the words of a result
   --truncate            cut a text over the model's limit at its end instead of refusing it
   --concurrency <n>     lines under way at a time; default 4 on a server, 1 here
@@ -71,7 +79,10 @@ function parse(args: string[]) {
 
 /** Fields of the request body that the command line sets. */
 function bodyOf(values: Values): Record<string, unknown> {
-  if (values.solver !== undefined && !(SOLVERS as readonly string[]).includes(values.solver)) throw usage(`--solver must be one of ${SOLVERS.join(", ")}.`);
+  for (const [name, known] of [["solver", SOLVERS], ["grid", GRIDS], ["ranking", RANKINGS]] as const) {
+    const value = values[name];
+    if (value !== undefined && !(known as readonly string[]).includes(value)) throw usage(`--${name} must be one of ${known.join(", ")}.`);
+  }
   const guidance = values.guidance === undefined ? undefined : Number(values.guidance);
   if (guidance !== undefined && !(guidance >= 0)) throw usage("--guidance must be a number of at least 0.");
   const fields = {
@@ -80,6 +91,10 @@ function bodyOf(values: Values): Record<string, unknown> {
     steps: integer(values.steps, "steps", 1),
     guidance,
     solver: values.solver,
+    grid: values.grid,
+    clamp_steps: integer(values["clamp-steps"], "clamp-steps", 0),
+    ranking: values.ranking,
+    canvas: integer(values.canvas, "canvas", 1),
     max_words: integer(values["max-words"], "max-words", 1),
     truncation: values.truncate ? "end" : undefined,
   };

@@ -1,7 +1,8 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { errorOf, TdiApiError } from "./errors.js";
+import { jsonLines } from "./json-lines.js";
 import { withRetries, type RetryOptions } from "./retry.js";
-import type { GenerateReply, GenerateRequest, Info, Problem, StepEvent } from "./types.js";
+import type { BatchAnswer, BatchId, GenerateReply, GenerateRequest, Info, Problem, StepEvent } from "./types.js";
 
 export type Task = "paraphrase" | "summarize";
 
@@ -23,6 +24,9 @@ export interface CallOptions extends RetryOptions {
 /** One event of a stream; the result is the last. */
 export type StreamEvent = { event: "step"; data: StepEvent } | { event: "result"; data: GenerateReply };
 
+/** A request of a batch: its task, and an id that its answer has too. */
+export type BatchRequest = GenerateRequest & { task: Task; id?: BatchId };
+
 export interface Client {
   /** @throws TdiApiError, the signal's reason, or a TypeError when there is no connection */
   paraphrase(request: GenerateRequest, options?: CallOptions): Promise<GenerateReply>;
@@ -33,34 +37,51 @@ export interface Client {
    * @throws as `paraphrase`
    */
   stream(task: Task, request: GenerateRequest, options?: CallOptions): AsyncGenerator<StreamEvent, void, undefined>;
+  /**
+   * Many requests behind everybody else's: an answer for each, its result or its own error, in order, as they are done. A loop
+   * that is slow holds the work back, and leaving it ends the rest. Retries end with the first answer.
+   * @throws as `paraphrase`, for the batch as a whole: an answer that is an error is not thrown
+   */
+  batch(requests: Iterable<BatchRequest>, options?: CallOptions): AsyncGenerator<BatchAnswer, void, undefined>;
   /** What is loaded, what computes it, and the limits. */
   info(options?: CallOptions): Promise<Info>;
   /** True when requests are taken. */
   ready(options?: Pick<CallOptions, "signal" | "headers">): Promise<boolean>;
 }
 
+const JSON_LINES = "application/jsonl";
+
+/** The body of a POST. */
+interface Content {
+  type: string;
+  text: string;
+}
+
+const asJson = (body: unknown): Content => ({ type: "application/json", text: JSON.stringify(body) });
+
 /** A client of one server. Needs fetch and web streams: Node.js 20, Deno, Bun or a browser. */
 export function createClient({ baseUrl, headers: always, fetch: send = globalThis.fetch, ...retry }: ClientOptions): Client {
   const base = String(baseUrl).replace(/\/+$/, "");
 
-  async function call(method: "GET" | "POST", path: string, accept: string, body: unknown, options: CallOptions): Promise<Response> {
+  /** @param content type and text of the body; none of a GET */
+  async function call(path: string, accept: string, content: Content | undefined, options: CallOptions): Promise<Response> {
     const response = await send(base + path, {
-      method,
-      headers: { ...always, ...options.headers, accept, ...(body !== undefined && { "content-type": "application/json" }) },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      method: content ? "POST" : "GET",
+      headers: { ...always, ...options.headers, accept, ...(content && { "content-type": content.type }) },
+      ...(content && { body: content.text }),
       ...(options.signal && { signal: options.signal }),
     });
     if (!response.ok) throw await errorOf(response);
     return response;
   }
 
-  async function json<T>(method: "GET" | "POST", path: string, body: unknown, options: CallOptions = {}): Promise<T> {
-    const attempt = async () => (await call(method, path, "application/json", body, options)).json() as Promise<T>;
+  async function json<T>(path: string, content: Content | undefined, options: CallOptions = {}): Promise<T> {
+    const attempt = async () => (await call(path, "application/json", content, options)).json() as Promise<T>;
     return withRetries(attempt, { ...retry, ...options }, options.signal);
   }
 
   async function* stream(task: Task, request: GenerateRequest, options: CallOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
-    const attempt = () => call("POST", `/${task}`, "text/event-stream", request, options);
+    const attempt = () => call(`/${task}`, "text/event-stream", asJson(request), options);
     const response = await withRetries(attempt, { ...retry, ...options }, options.signal);
     const reader = response.body!.pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>).pipeThrough(new EventSourceParserStream()).getReader();
     let finished = false;
@@ -82,14 +103,28 @@ export function createClient({ baseUrl, headers: always, fetch: send = globalThi
     }
   }
 
+  async function* batch(requests: Iterable<BatchRequest>, options: CallOptions = {}): AsyncGenerator<BatchAnswer, void, undefined> {
+    // Written once: a retry sends the same lines, though an iterator can be read only once.
+    const lines = Array.from(requests, (request) => JSON.stringify(request));
+    const attempt = () => call("/batch", JSON_LINES, { type: JSON_LINES, text: lines.join("\n") }, options);
+    const response = await withRetries(attempt, { ...retry, ...options }, options.signal);
+    let answered = 0;
+    for await (const answer of jsonLines(response.body!)) {
+      answered += 1;
+      yield answer as BatchAnswer;
+    }
+    if (answered < lines.length) throw new TypeError(`The batch ended after ${answered} of ${lines.length} answers.`);
+  }
+
   return {
-    paraphrase: (request, options) => json("POST", "/paraphrase", request, options),
-    summarize: (request, options) => json("POST", "/summarize", request, options),
+    paraphrase: (request, options) => json("/paraphrase", asJson(request), options),
+    summarize: (request, options) => json("/summarize", asJson(request), options),
     stream,
-    info: (options) => json("GET", "/info", undefined, options),
+    batch,
+    info: (options) => json("/info", undefined, options),
     async ready(options) {
       try {
-        await call("GET", "/health/ready", "application/json", undefined, options ?? {});
+        await call("/health/ready", "application/json", undefined, options ?? {});
         return true;
       } catch (error) {
         if (error instanceof TdiApiError || error instanceof TypeError) return false;

@@ -17,15 +17,20 @@ export type Grid = "linear" | "logsnr" | "logit_normal";
  */
 export type Ranking = "mbr" | "confidence";
 export type BatchId = number | string;
-export type BatchAnswer = {
-  /**
-   * Number of the line that is answered.
-   */
-  line: number;
-  id?: BatchId;
-  result?: GenerateReply;
-  error?: Problem | FieldProblem;
-} & BatchAnswer1;
+/**
+ * The answer to one line, its result or its error; `line` counts from 1.
+ */
+export type BatchAnswer =
+  | {
+      line: number;
+      id?: BatchId;
+      result: GenerateReply;
+    }
+  | {
+      line: number;
+      id?: BatchId;
+      error: Problem | FieldProblem;
+    };
 export type ErrorCode =
   | "malformed_json"
   | "not_found"
@@ -43,9 +48,6 @@ export type ErrorCode =
   | "not_ready"
   | "engine_restarted"
   | "deadline_exceeded";
-export type BatchAnswer1 = {
-  [k: string]: unknown;
-};
 
 /**
  * Every schema of the contract by its name.

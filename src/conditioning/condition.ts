@@ -1,5 +1,5 @@
 import type * as ort from "onnxruntime-node";
-import { floats, floatsOf, integers, openSession } from "../model/session.js";
+import { floats, floatsOf, integers } from "../model/session.js";
 
 /** A masked position's additive attention bias. */
 export const MASKED = -1e9;
@@ -25,15 +25,11 @@ export interface ConditionShape {
 
 /** Source text ids -> encoder states and cross-attention keys and values. */
 export class Conditioner {
-  private constructor(
+  constructor(
     private readonly encoder: ort.InferenceSession,
     private readonly projection: ort.InferenceSession,
     private readonly shape: ConditionShape,
   ) {}
-
-  static async load(paths: { encoder: string; condition: string }, shape: ConditionShape, threads: number): Promise<Conditioner> {
-    return new Conditioner(await openSession(paths.encoder, threads), await openSession(paths.condition, threads), shape);
-  }
 
   /** Normalised latents [ids.length, hidden] of one text's token ids, padding among them. */
   async latents(ids: readonly number[]): Promise<Float32Array> {

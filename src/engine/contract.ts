@@ -44,6 +44,8 @@ export interface GenerateRequest {
   client?: string;
   /** Ask for a `StepEvent` of every row after every so many steps, and after its last; at least 1. */
   progress?: { everySteps: number };
+  /** Ask for `ticks`: the first so many calls of the denoiser each by itself, the rest as one. */
+  traceTicks?: number;
 }
 
 /**
@@ -98,12 +100,26 @@ export interface StageTimings {
   decoding: number;
 }
 
+/** One call of the denoiser that a text took part in, or, at the end of a long request, all that followed. */
+export interface TickSpan {
+  /** Milliseconds from the text's first call to the beginning of this one. */
+  at: number;
+  ms: number;
+  /** Rows in the call, those of other requests and twins included; of several calls, the most. */
+  rows: number;
+  /** Steps that the call took its rows on. */
+  steps: number;
+  calls: number;
+}
+
 export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
   used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; ranking: Ranking; clamp_steps: number };
   timings: StageTimings;
+  /** Of the text whose timings these are; only for a request that asked for them. */
+  ticks?: TickSpan[];
 }
 
 /** What /info tells of one loaded bundle. */

@@ -214,7 +214,7 @@ export class Engine {
   }
 
   #send(slot: Slot, part: Part): void {
-    const { task, texts, options, progress } = part.job.request;
+    const { task, texts, options, progress, traceTicks } = part.job.request;
     part.id = ++this.#nextPart;
     part.attempts += 1;
     part.sentAt = performance.now();
@@ -223,7 +223,7 @@ export class Engine {
     slot.pending += part.work;
     slot.exclusive = part.suspect;
     const check = part.index === 0 && texts.length > 1 ? { check: texts } : {};
-    const request = { task, text: texts[part.index]!, index: part.index, options, ...(progress && { everySteps: progress.everySteps }) };
+    const request = { task, text: texts[part.index]!, index: part.index, options, ...(progress && { everySteps: progress.everySteps }), ...(traceTicks !== undefined && { traceTicks }) };
     slot.supervisor.send({ type: "run", id: part.id, part: request, ...check });
   }
 

@@ -62,7 +62,8 @@ export function cancelError(reason: CancelReason, deadlineMs: number): Error {
 export function replyOf(job: Job): GenerateReply {
   const results = job.results.map((result) => result!);
   const { model, used } = results[0]!;
+  // Of several texts the one that took longest speaks for the request.
   const total = ({ timings }: PartResult) => timings.queue + timings.conditioning + timings.denoising + timings.decoding;
   const longest = results.reduce((most, result) => (total(result) > total(most) ? result : most));
-  return { model, results: results.map(({ result }) => result), used, timings: longest.timings };
+  return { model, results: results.map(({ result }) => result), used, timings: longest.timings, ...(longest.ticks && { ticks: longest.ticks }) };
 }

@@ -4,6 +4,7 @@ import { traceOf } from "../telemetry/failure.js";
 import type { EngineFault, Task } from "./contract.js";
 import { type EngineLoadOptions, type FromWorker, OUT_OF_MEMORY_EXIT, type ToWorker } from "./protocol.js";
 import { StepScheduler, type Tick } from "./step-scheduler.js";
+import { TickLog } from "./tick-log.js";
 
 export type Loader = (options: LoadOptions) => Promise<Map<Task, Pipeline>>;
 
@@ -22,6 +23,8 @@ interface Run {
   left: number;
   /** Of its first call; 0 before that. */
   startedAt: number;
+  /** Of a run that is traced. */
+  ticks: TickLog | undefined;
 }
 
 /** A row in the scheduler. */
@@ -105,7 +108,7 @@ class Worker {
       if (run) this.#cancel(run);
     } else {
       const { id, part, check } = message;
-      const run: Run = { id, part, check, cancelled: false, receivedAt: performance.now(), queueMs: 0, rows: [], left: 0, startedAt: 0 };
+      const run: Run = { id, part, check, cancelled: false, receivedAt: performance.now(), queueMs: 0, rows: [], left: 0, startedAt: 0, ticks: part.traceTicks === undefined ? undefined : new TickLog(part.traceTicks) };
       this.#runs.set(id, run);
       this.#waiting.push(run);
       if (!this.#serving) void this.#serve();
@@ -163,6 +166,7 @@ class Worker {
     await this.#guard(runs, async () => {
       await pipeline!.advance(shape, tick.rows.map((row) => row.row), tick.steps);
       this.#lastCall = (performance.now() - began) / 1000;
+      for (const { ticks, startedAt } of runs) ticks?.add({ at: began - startedAt, ms: 1000 * this.#lastCall, rows: tick.weight, steps: tick.steps });
       send({ type: "tick", task: part.task, rows: tick.weight, steps: tick.steps, seconds: this.#lastCall, pending: this.scheduler.pending, seen: this.#seen });
       this.#reportMemory();
       for (const [i, row] of tick.rows.entries()) await this.#report(row, before[i]!);
@@ -185,6 +189,7 @@ class Worker {
     if (run.left > 0 || run.cancelled) return;
     const result = run.pipeline!.finish(run.prepared!, denoisingMs);
     result.timings.queue = run.queueMs;
+    if (run.ticks) result.ticks = run.ticks.spans;
     this.#end(run, { type: "done", id: run.id, result });
   }
 

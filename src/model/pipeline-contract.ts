@@ -1,4 +1,5 @@
-import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult } from "../engine/contract.js";
+import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent, Task, TextResult, TickSpan } from "../engine/contract.js";
+import type { Device } from "./device.js";
 
 /** One text of a request with all its candidates: what is handed to an engine process. */
 export interface PartRequest {
@@ -9,6 +10,8 @@ export interface PartRequest {
   options: GenerateOptions;
   /** Steps between two events of a row; none when absent. */
   everySteps?: number;
+  /** Calls of the denoiser that its trace shows each by itself; none are recorded when absent. */
+  traceTicks?: number;
 }
 
 export interface PartResult {
@@ -17,6 +20,8 @@ export interface PartResult {
   used: GenerateReply["used"];
   /** Milliseconds of this text; `queue` until it was begun. */
   timings: StageTimings;
+  /** Filled in by whoever runs the calls. */
+  ticks?: TickSpan[];
 }
 
 /** One row to denoise: one candidate of one text. */
@@ -56,7 +61,7 @@ export interface Pipeline {
   collect(row: SampleRow): Promise<void>;
   /** The result of a text, all rows of which are collected; `denoisingMs` is the time its rows were under way. */
   finish(part: PreparedPart, denoisingMs: number): PartResult;
-  /** A real inference of every shape through every graph; throws when any fails. */
+  /** A real inference of every shape class through every graph; throws when any fails. */
   warmUp(): Promise<void>;
 }
 
@@ -65,4 +70,6 @@ export interface LoadOptions {
   modelsDir: string;
   /** onnxruntime intra-op threads per session. */
   threads: number;
+  /** The CPU when absent. */
+  device?: Device;
 }

@@ -1,20 +1,20 @@
-import { readFile } from "node:fs/promises";
 import type * as ort from "onnxruntime-node";
 import { type Condition, Conditioner } from "../conditioning/condition.js";
-import { EMPTY_LEXICON, type Lexicon, loadLexicon, restoreFrom } from "../conditioning/restore.js";
+import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import { SourceText } from "../conditioning/source.js";
 import { readSources, type Source } from "../conditioning/sources.js";
-import { Tokenizer } from "../conditioning/tokenizer.js";
+import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { BundleSummary, GenerateOptions, StepEvent, Task } from "../engine/contract.js";
 import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
+import { CPU, type Device, deviceError } from "./device.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import { noiseSchedule } from "./schedule.js";
-import { openSession } from "./session.js";
+import { SharedFiles } from "./shared-files.js";
 import { type SolverStep, solverSteps } from "./solver.js";
 
 /** A row of this pipeline, with what is needed to read it. */
@@ -36,6 +36,9 @@ interface DiffusionPart extends PreparedPart<DiffusionRow> {
   rows: DiffusionRow[];
 }
 
+/** Steps of the generation at the start: enough for one that is clamped, where the bundle clamps, and the last. */
+const WARM_UP_STEPS = 2;
+
 /** A bundle, loaded: text in, text out. */
 class TextDiffusion implements Pipeline {
   readonly task: Task;
@@ -51,6 +54,7 @@ class TextDiffusion implements Pipeline {
     private readonly denoiser: DenoiserSessions,
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
+    private readonly device: Device,
   ) {
     const { card } = bundle;
     this.task = card.task;
@@ -60,7 +64,7 @@ class TextDiffusion implements Pipeline {
       revision: card.revision,
       language: card.language,
       licence: card.licence,
-      provider: "cpu",
+      provider: device.name,
       precision: card.precision,
       defaults: { steps: card.defaults.steps, guidance: card.defaults.guidance, solver: card.defaults.solver, grid: card.defaults.grid.name, clamp_steps: card.defaults.clamp_steps },
       limits: card.limits,
@@ -184,15 +188,24 @@ class TextDiffusion implements Pipeline {
     this.#batches.delete(shape);
   }
 
-  /** A step of every shape that a request can have, and a whole generation of the usual one. */
   async warmUp(): Promise<void> {
-    const { card } = this.bundle;
-    const options: GenerateOptions = { numCandidates: 1, seed: 0, truncation: "end", canvas: "auto" };
+    // What runs on the CPU and not here is the device's fault, and what to do about it is in its error.
+    await this.#tryAll().catch((error: unknown) => Promise.reject(this.device.name === "cpu" ? error : deviceError(this.device, error)));
+  }
+
+  /**
+   * A step of every shape class, and a short generation. On a CPU nothing is compiled for a shape, so there the smallest and the largest,
+   * which reserves the memory, stand for all; elsewhere a shape that was not met here would make a client wait for its kernels.
+   */
+  async #tryAll(): Promise<void> {
+    const { limits, tokens } = this.bundle.card;
+    const options: GenerateOptions = { numCandidates: 1, seed: 0, truncation: "end", canvas: "auto", steps: WARM_UP_STEPS };
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
     const part = await this.prepare({ task: this.task, text: words, index: 0, options });
-    for (const width of widths(card.limits.source_tokens)) {
-      const [condition] = await this.conditioner.encode([Array.from({ length: width }, () => card.tokens.unk)], width);
-      for (const canvas of card.limits.canvases) {
+    const classes = <T>(sorted: T[]) => (this.device.name === "cpu" ? [...new Set([sorted[0]!, sorted.at(-1)!])] : sorted);
+    for (const width of classes(widths(limits.source_tokens))) {
+      const [condition] = await this.conditioner.encode([Array.from({ length: width }, () => tokens.unk)], width);
+      for (const canvas of classes([...limits.canvases].sort((a, b) => a - b))) {
         const row: DiffusionRow = { ...part.rows[0]!, shape: `${canvas}x${width}`, condition: condition! };
         await this.advance(row.shape, [row], 1);
         await this.collect(row);
@@ -254,26 +267,30 @@ class TextDiffusion implements Pipeline {
   }
 }
 
-/** Loads one verified bundle. @param threads onnxruntime intra-op threads per session */
-export async function load(bundle: Bundle, threads: number): Promise<Pipeline> {
+/**
+ * Loads one verified bundle.
+ * @param files of the process; what another bundle has opened is not opened again
+ * @throws DeviceError
+ */
+async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Promise<Pipeline> {
   const { card, paths } = bundle;
-  const tokenizer = await Tokenizer.load(paths.tokenizer!, card.tokens);
-  const conditioner = await Conditioner.load(
-    { encoder: paths.encoder!, condition: paths.condition! },
-    { hidden: card.model.hidden, pad: card.tokens.pad },
-    threads,
-  );
-  const lexicon = paths.lexicon === undefined ? EMPTY_LEXICON : loadLexicon(JSON.parse(await readFile(paths.lexicon, "utf8")));
-  const denoiser: DenoiserSessions = { step: await openSession(paths.denoiser!, threads) };
-  if (paths.denoiser_loop !== undefined) denoiser.loop = await openSession(paths.denoiser_loop, threads);
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await openSession(paths.decoder!, threads), lexicon);
+  const tokenizer = await files.tokenizer(paths.tokenizer!, card.tokens);
+  const [encoder, condition] = [await files.session(paths.encoder!), await files.session(paths.condition!)];
+  const denoiser: DenoiserSessions = { step: await files.session(paths.denoiser!) };
+  if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(paths.denoiser_loop);
+  const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(paths.decoder!), await files.lexicon(paths.lexicon), device);
 }
 
-/** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. */
-export async function loadPipelines(options: LoadOptions): Promise<Map<Task, Pipeline>> {
+/** Loads one verified bundle by itself. @param threads onnxruntime intra-op threads per session */
+export function load(bundle: Bundle, threads: number): Promise<Pipeline> {
+  return loadFrom(new SharedFiles(threads, CPU), bundle, CPU);
+}
+
+/** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */
+export async function loadPipelines({ modelsDir, threads, device = CPU }: LoadOptions): Promise<Map<Task, Pipeline>> {
+  const files = new SharedFiles(threads, device);
   const pipelines = new Map<Task, Pipeline>();
-  for (const bundle of await readBundles(options.modelsDir)) {
-    pipelines.set(bundle.card.task, await load(bundle, options.threads));
-  }
+  for (const bundle of await readBundles(modelsDir)) pipelines.set(bundle.card.task, await loadFrom(files, bundle, device));
   return pipelines;
 }

@@ -1,11 +1,21 @@
 import * as ort from "onnxruntime-node";
+import { CPU, type Device, deviceError } from "./device.js";
 
 export type Feeds = Record<string, ort.Tensor>;
 
-/** One ONNX graph, loaded by path: from a buffer its weights would be held twice. */
-export async function openSession(path: string, threads: number): Promise<ort.InferenceSession> {
-  return ort.InferenceSession.create(path, {
-    executionProviders: ["cpu"],
+/** Execution providers in the order in which they take the nodes of a graph; what none of them has, the CPU's does. */
+function providersOf({ name, id: deviceId }: Device): ort.InferenceSession.ExecutionProviderConfig[] {
+  if (name === "tensorrt") return [{ name, deviceId }, { name: "cuda", deviceId }];
+  return name === "cuda" || name === "dml" ? [{ name, deviceId }] : [name];
+}
+
+/**
+ * One ONNX graph, loaded by path: from a buffer its weights would be held twice.
+ * @throws DeviceError when the device cannot be used
+ */
+export async function openSession(path: string, threads: number, device: Device = CPU): Promise<ort.InferenceSession> {
+  const session = ort.InferenceSession.create(path, {
+    executionProviders: providersOf(device),
     graphOptimizationLevel: "all",
     executionMode: "sequential",
     intraOpNumThreads: threads,
@@ -16,6 +26,8 @@ export async function openSession(path: string, threads: number): Promise<ort.In
     // activations to int8 in blocks of 32, and its matrix-vector path for a single row then differs from that for several.
     extra: { session: { force_spinning_stop: "1", disable_quant_qdq: "1" } },
   });
+  // On the CPU the graph is at fault, on another device most likely what that needs.
+  return device.name === "cpu" ? session : session.catch((error: unknown) => Promise.reject(deviceError(device, error)));
 }
 
 /** float32 tensor of a shape. */

@@ -13,7 +13,7 @@ import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type
 const DEFAULT_EVENTS = 10;
 
 /** Handler of POST /paraphrase and POST /summarize; the body has been read as JSON. */
-export function generateHandler(engine: Engine, task: Task, limits: RequestLimits & { heartbeatMs: number }): Handler {
+export function generateHandler(engine: Engine, task: Task, limits: RequestLimits & { heartbeatMs: number; traceTicks: number }): Handler {
   const parse = createRequestParser(limits);
   return async (req, res) => {
     const context = contextOf(res);
@@ -29,7 +29,7 @@ export function generateHandler(engine: Engine, task: Task, limits: RequestLimit
     const everySteps = request.streamEvery ?? Math.ceil((options.steps ?? bundle.defaults.steps) / DEFAULT_EVENTS);
     let reply: GenerateReply;
     try {
-      const job = { task, texts: request.texts, options, client: clientOf(req), ...(stream && { progress: { everySteps } }) };
+      const job = { task, texts: request.texts, options, client: clientOf(req), ...(stream && { progress: { everySteps } }), ...(context.span?.recording && { traceTicks: limits.traceTicks }) };
       reply = await engine.submit(job, goneSignal(res), (event) => stream?.snapshot("step", event));
     } catch (error) {
       if (error instanceof ClientGoneError) return;
@@ -77,7 +77,7 @@ export function replyBody(id: string, { model, results, used, timings }: Generat
 
 function sendReply(res: Response, reply: GenerateReply): void {
   const { id, startedAt, stream, span } = contextOf(res);
-  span?.stages(reply.timings);
+  span?.stages(reply.timings, reply.ticks);
   const body = replyBody(id, reply, startedAt);
   if (stream) {
     stream.end("result", body);

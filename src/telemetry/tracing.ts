@@ -1,13 +1,25 @@
+import type { Context } from "@opentelemetry/api";
 import type { TraceParent } from "./trace-context.js";
 
 /** Durations of a reply's stages in milliseconds, in the order in which they follow each other. */
 export type Stages = Record<"queue" | "conditioning" | "denoising" | "decoding", number>;
 
+/** A piece of the denoising stage; `at` and `ms` in milliseconds, from the stage's beginning. */
+export interface TickSpan {
+  at: number;
+  ms: number;
+  rows: number;
+  steps: number;
+  calls: number;
+}
+
 /** The span of one HTTP request. Attributes hold no user text. */
 export interface RequestSpan {
   readonly traceId: string;
-  /** The stages of a finished generation, which end now. */
-  stages(stages: Stages): void;
+  /** It is sampled, so that what is told to it is sent. */
+  readonly recording: boolean;
+  /** The stages of a finished generation, which end now, and the calls of the denoiser within the third. */
+  stages(stages: Stages, ticks?: readonly TickSpan[]): void;
   end(attributes: Record<string, string | number | undefined>, failed: boolean): void;
 }
 
@@ -36,6 +48,10 @@ export async function createTracing(endpoint: string, name: string, version: str
   });
   const tracer = provider.getTracer(name, version);
   const epoch = (ms: number) => performance.timeOrigin + ms;
+  function traceTick({ at, ms, rows, steps, calls }: TickSpan, from: number, within: Context): void {
+    const attributes = { "tdi.calls": calls, "tdi.rows": rows, "tdi.steps": steps };
+    tracer.startSpan(calls === 1 ? "tick" : "ticks", { startTime: epoch(from + at), attributes }, within).end(epoch(from + at + ms));
+  }
 
   return {
     begin(method, startedAt, parent) {
@@ -46,11 +62,14 @@ export async function createTracing(endpoint: string, name: string, version: str
       const inside = trace.setSpan(context, span);
       return {
         traceId: span.spanContext().traceId,
-        stages(stages) {
+        recording: span.isRecording(),
+        stages(stages, ticks = []) {
           const inOrder = [["queue", stages.queue], ["conditioning", stages.conditioning], ["denoising", stages.denoising], ["decoding", stages.decoding]] as const;
           let at = performance.now() - inOrder.reduce((sum, [, ms]) => sum + ms, 0);
           for (const [stage, ms] of inOrder) {
-            tracer.startSpan(stage, { startTime: epoch(at) }, inside).end(epoch(at + ms));
+            const child = tracer.startSpan(stage, { startTime: epoch(at) }, inside);
+            if (stage === "denoising") for (const tick of ticks) traceTick(tick, at, trace.setSpan(inside, child));
+            child.end(epoch(at + ms));
             at += ms;
           }
         },

@@ -118,6 +118,36 @@ describe("the playground", () => {
     assert.equal(await page.locator(".flag").textContent(), "a copy of the source");
   });
 
+  test("the rare settings: folded, in the link and in the code, and what is wrong with one is said there", async () => {
+    const { page } = await openPage(browser);
+    await page.goto(service.url + LINK);
+    await page.waitForSelector(".badge.ready");
+    const grid = page.getByLabel("Grid", { exact: true });
+    assert.equal(await grid.isVisible(), false);
+    await page.getByText("More settings").click();
+    await grid.selectOption("logsnr");
+    await page.getByLabel("Clamped steps").fill("2");
+    await page.getByLabel("Ranking").selectOption("confidence");
+    await page.getByLabel("Canvas").selectOption("32");
+    await page.getByLabel("Overlong text").selectOption("end");
+    assert.deepEqual(await seriousFaults(page), []);
+    await shoot(page, "rare-light");
+    const body = '"grid":"logsnr","clamp_steps":2,"ranking":"confidence","canvas":32,"truncation":"end"';
+    assert.ok((await page.locator("#snippet").textContent())!.includes(body));
+    const link = page.url();
+    // Another page, not the same one with another hash.
+    const other = await openPage(browser);
+    await other.page.goto(`${link.replace("canvas=32", "canvas=17")}`);
+    await other.page.waitForSelector(".badge.ready");
+    assert.equal(await other.page.getByLabel("Ranking").inputValue(), "confidence");
+    await other.page.click("button[type=submit]");
+    await other.page.waitForSelector(".problem");
+    assert.match((await other.page.locator(".rare .fault").textContent())!, /16, 32/);
+    await page.click("button[type=submit]");
+    await done(page);
+    assert.match((await page.locator(".used").textContent())!, /2 clamped/);
+  });
+
   test("stop ends the request, and what went wrong is said at its field", async () => {
     const { page } = await openPage(browser);
     await page.goto(service.url + LINK);

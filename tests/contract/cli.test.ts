@@ -30,6 +30,9 @@ describe("tdi", () => {
       [["paraphrase", "--nope"], /--nope/],
       [["paraphrase", "--steps", "x", "text"], /--steps must be an integer/],
       [["paraphrase", "--solver", "best", "text"], /--solver must be one of/],
+      [["paraphrase", "--grid", "round", "text"], /--grid must be one of/],
+      [["paraphrase", "--ranking", "best", "text"], /--ranking must be one of/],
+      [["paraphrase", "--canvas", "wide", "text"], /--canvas must be an integer/],
       [["paraphrase", "--lines", "a", "text"], /--lines takes no other texts/],
       [["paraphrase", "--resume", "text"], /belong to --lines/],
       [["bundle", "burn", "."], /inspect, verify or pull/],
@@ -69,10 +72,11 @@ describe("tdi paraphrase and summarize on a server", () => {
   });
 
   test("--json has the whole result; a text that fails is told and the others are done", async () => {
-    const { code, lines } = await tdi(["paraphrase", "--json", "--seed", "7", "--steps", "3", "too-long text", "One."], { env });
+    const { code, lines } = await tdi(["paraphrase", "--json", "--seed", "7", "--steps", "3", "--grid", "logsnr", "--clamp-steps", "1", "--ranking", "confidence", "--canvas", "32", "too-long text", "One."], { env });
     assert.equal(code, 1);
     assert.equal((lines[0]!["error"] as { code: string }).code, "text_too_long");
-    assert.deepEqual([(lines[1]!["used"] as { seed: number }).seed, (lines[1]!["used"] as { steps: number }).steps], [7, 3]);
+    const used = lines[1]!["used"] as Record<string, unknown>;
+    assert.deepEqual(["seed", "steps", "grid", "clamp_steps", "ranking"].map((key) => used[key]), [7, 3, "logsnr", 1, "confidence"]);
     const plain = await tdi(["paraphrase", "too-long text"], { env });
     assert.deepEqual([plain.code, plain.out], [1, ""]);
     assert.match(plain.err, /has 99 tokens.*\(text_too_long\)/);

@@ -4,7 +4,7 @@ import { after, before, describe, mock, test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 // By the name a user imports: the package's own exports lead to the compiled client.
-import { createClient, TdiApiError, type StreamEvent } from "text-diffusion-inference/client";
+import { createClient, TdiApiError, type BatchAnswer, type BatchRequest, type StreamEvent } from "text-diffusion-inference/client";
 import { projectPath } from "../../src/project.js";
 import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
 
@@ -82,6 +82,56 @@ describe("the client and the running server", () => {
   });
 });
 
+describe("batches", () => {
+  let service: FakeService;
+  let client: ReturnType<typeof createClient>;
+  before(async () => {
+    service = await startFake();
+    client = createClient({ baseUrl: service.url, retries: 0 });
+  });
+  after(() => service.close());
+
+  test("a batch: an answer for each request, in order, its result or its own error", async () => {
+    const requests: BatchRequest[] = [
+      { task: "paraphrase", text: "One.", seed: 7, id: "a" },
+      { task: "summarize", text: "too-long text", id: 2 },
+      { task: "paraphrase", text: "Three." },
+    ];
+    const answers: BatchAnswer[] = [];
+    for await (const answer of client.batch(requests.values())) answers.push(answer);
+    assert.deepEqual(answers.map((answer) => [answer.line, answer.id, "error" in answer ? answer.error.code : "ok"]), [[1, "a", "ok"], [2, 2, "text_too_long"], [3, undefined, "ok"]]);
+    const [first] = answers;
+    assert.ok(first && "result" in first);
+    assert.deepEqual(first.result.results, (await client.paraphrase({ text: "One.", seed: 7 })).results);
+    for await (const _ of client.batch([])) assert.fail("there was nothing to answer");
+  });
+
+  test("a batch that is left or aborted ends, and a server that cannot take it is thrown", async () => {
+    const requests = Array.from({ length: 20 }, (): BatchRequest => ({ task: "paraphrase", text: "slow", steps: 50 }));
+    const idle = async () => until(async () => (await (await fetch(`${service.url}/metrics`)).text()).includes("tdi_in_flight_rows 0\n"));
+    let seen = 0;
+    for await (const { line } of client.batch(requests)) {
+      seen = line;
+      break;
+    }
+    assert.equal(seen, 1);
+    await idle();
+    const abort = new AbortController();
+    await assert.rejects(async () => {
+      for await (const _ of client.batch(requests, { signal: abort.signal })) abort.abort(new Error("enough"));
+    }, /enough/);
+    await idle();
+    const tight = await startFake({ maxBatchBytes: 100 });
+    await assert.rejects(
+      async () => {
+        for await (const _ of createClient({ baseUrl: tight.url }).batch(requests)) assert.fail("the batch is over the limit");
+      },
+      (error: TdiApiError) => error.code === "body_too_large" && error.status === 413,
+    );
+    await tight.close();
+  });
+});
+
 describe("retries", () => {
   /** A client whose server gives these replies in turn; a string is a failed connection. */
   const scripted = (replies: (Response | string)[], options = {}) => {
@@ -131,6 +181,18 @@ describe("retries", () => {
       await assert.rejects(client.summarize(request), (error: TdiApiError) => error.status === reply.status);
       assert.equal(sent.length, 1);
     }
+  });
+
+  test("of a batch send the same lines; one that breaks off is not taken for whole", async () => {
+    const lines = '{"line":1,"error":{"code":"internal"}}\n{"line":2,"err';
+    const { client, sent } = scripted([problem(503, "not_ready", { "retry-after": "0" }), new Response(`${lines}or":{}}\n`), new Response('{"line":1,"error":{}}\n')]);
+    const both = [{ task: "paraphrase", text: "One." }, { task: "paraphrase", text: "Two." }] as const;
+    const seen: number[] = [];
+    for await (const { line } of client.batch(both.values())) seen.push(line);
+    assert.deepEqual([seen, new Set(sent).size, sent[0]!.split("\n").length], [[1, 2], 1, 2]);
+    await assert.rejects(async () => {
+      for await (const { line } of client.batch(both)) seen.push(line);
+    }, /ended after 1 of 2 answers/);
   });
 
   test("an abort ends the wait", async () => {

@@ -28,12 +28,12 @@ test("spans reach a collector: the caller's trace, the stages within, no user te
   }).listen(0, "127.0.0.1");
   await once(collector, "listening");
   t.after(() => collector.close());
-  const service = await startFake({ otlpEndpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/` });
+  const service = await startFake({ traceTicks: 2, otlpEndpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}/` });
   const traceId = "0af7651916cd43dd8448eb211c80319c";
   const parent = "b7ad6b7169203331";
   const traceparent = (flags: string) => ({ traceparent: `00-${traceId}-${parent}-${flags}` });
 
-  await (await service.post("/paraphrase", { text: "Secret words." }, { ...traceparent("01"), "x-request-id": "traced" })).text();
+  await (await service.post("/paraphrase", { text: "Secret words.", steps: 5, num_candidates: 2 }, { ...traceparent("01"), "x-request-id": "traced" })).text();
   await readEvents(await service.post("/summarize", { text: "Secret words." }, { accept: "text/event-stream" }));
   await (await service.post("/paraphrase", { text: "boom secret" })).text();
   await (await service.post("/paraphrase", { text: "Secret words." }, { ...traceparent("00"), "x-request-id": "unsampled" })).text();
@@ -54,6 +54,20 @@ test("spans reach a collector: the caller's trace, the stages within, no user te
   const stages = spans.filter((span) => span.parentSpanId === mine.spanId).sort((a, b) => Number(BigInt(a.startTimeUnixNano) - BigInt(b.startTimeUnixNano)));
   assert.deepEqual(stages.map(({ name }) => name), ["queue", "conditioning", "denoising", "decoding"]);
   assert.ok(stages.every((span) => span.traceId === traceId && BigInt(span.endTimeUnixNano) >= BigInt(span.startTimeUnixNano)));
+
+  // Every call of the denoiser: the first two by themselves, the other three together.
+  const denoising = stages.find(({ name }) => name === "denoising")!;
+  const ticks = spans.filter((span) => span.parentSpanId === denoising.spanId);
+  assert.deepEqual(
+    ticks.map((tick) => [tick.name, ...["tdi.calls", "tdi.steps", "tdi.rows"].map((key) => Number(value(tick, key)))]),
+    [["tick", 1, 1, 2], ["tick", 1, 1, 2], ["ticks", 3, 3, 2]],
+  );
+  let before = BigInt(denoising.startTimeUnixNano);
+  for (const tick of ticks) {
+    assert.ok(BigInt(tick.startTimeUnixNano) >= before && BigInt(tick.endTimeUnixNano) > BigInt(tick.startTimeUnixNano));
+    before = BigInt(tick.endTimeUnixNano);
+  }
+  assert.ok(before <= BigInt(denoising.endTimeUnixNano));
 
   const streamed = spans.find(({ name }) => name === "POST /summarize")!;
   assert.equal(streamed.parentSpanId || undefined, undefined);

@@ -29,7 +29,7 @@ describe("latents beside an outlier and at every place", () => {
     card = bundle.card;
     step = await openSession(bundle.paths.denoiser!, 1);
     const tokenizer = await Tokenizer.load(bundle.paths.tokenizer!, card.tokens);
-    const conditioner = await Conditioner.load({ encoder: bundle.paths.encoder!, condition: bundle.paths.condition! }, { hidden: card.model.hidden, pad: card.tokens.pad }, 1);
+    const conditioner = new Conditioner(await openSession(bundle.paths.encoder!, 1), await openSession(bundle.paths.condition!, 1), { hidden: card.model.hidden, pad: card.tokens.pad });
     sources = await conditioner.encode(QUESTIONS.map((text) => tokenizer.encode(text).ids), WIDTH);
     [nothing] = (await conditioner.encode([[card.tokens.cls, card.tokens.sep]], WIDTH)) as [Condition];
   });

@@ -1,12 +1,15 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { describe, test } from "node:test";
+import { parse } from "yaml";
 import type { Candidate, StepEvent } from "../../src/client/index.js";
+import { projectPath } from "../../src/project.js";
 import { fromHash, START, toHash, toRequest, type Settings } from "../../web/settings.js";
 import { curl, typescript } from "../../web/snippets.js";
 import { level, pieces, rowsOf, withEvent, type Timeline } from "../../web/timeline.js";
 
-const FULL: Settings = { task: "summarize", text: "Ça & là: 100 % #1 = \"it's\"\n+ more", steps: "20", guidance: "1.5", solver: "dpmpp_2m", candidates: "4", seed: "4294967295", maxWords: "30" };
+const FULL: Settings = { task: "summarize", text: "Ça & là: 100 % #1 = \"it's\"\n+ more", steps: "20", guidance: "1.5", solver: "dpmpp_2m", candidates: "4", seed: "4294967295", maxWords: "30", grid: "logsnr", clampSteps: "0", ranking: "confidence", canvas: "32", truncation: "end" };
 
 describe("a shared link", () => {
   test("holds every setting, and nothing that is as at the start", () => {
@@ -16,14 +19,20 @@ describe("a shared link", () => {
   });
 
   test("what is not valid in it is as at the start", () => {
-    assert.deepEqual(fromHash("#task=delete&steps=1e9&w=-1&solver=best&n=x&seed=0x10&words=&other=1"), START);
+    assert.deepEqual(fromHash("#task=delete&steps=1e9&w=-1&solver=best&n=x&seed=0x10&words=&grid=log&rank=best&clamp=-1&canvas=auto&cut=start&other=1"), START);
   });
 });
 
 describe("the request of the form", () => {
   test("leaves out what is left to the server", () => {
     assert.deepEqual(toRequest({ ...START, text: " A text. ", candidates: "1" }), { text: "A text." });
-    assert.deepEqual(toRequest(FULL), { text: FULL.text, num_candidates: 4, seed: 4294967295, steps: 20, guidance: 1.5, solver: "dpmpp_2m", max_words: 30 });
+    assert.deepEqual(toRequest(FULL), { text: FULL.text, num_candidates: 4, seed: 4294967295, steps: 20, guidance: 1.5, solver: "dpmpp_2m", max_words: 30, grid: "logsnr", clamp_steps: 0, ranking: "confidence", canvas: 32, truncation: "end" });
+  });
+
+  test("can have every field of the contract but the pace of the events, which is the page's own", () => {
+    const { components } = parse(readFileSync(projectPath("openapi.yaml"), "utf8")) as { components: { schemas: { GenerateRequest: { properties: object } } } };
+    const fields = Object.keys(components.schemas.GenerateRequest.properties).filter((field) => field !== "stream_every");
+    assert.deepEqual(Object.keys(toRequest(FULL)).sort(), fields.sort());
   });
 
   test("as curl, a shell reads the very same JSON", () => {

@@ -1,0 +1,84 @@
+/**
+ * `npm run bench [-- --quick]`: the embedded paraphraser at several step counts, each in a server of its own, beside a server that
+ * works on one request at a time. One table, ratios first, and JSON beside it, in bench/results.
+ */
+import { parseArgs } from "node:util";
+import { closedLoop, type ClosedLoop } from "./closed-loop.js";
+import { type Contender, contenders } from "./contenders.js";
+import { machine } from "./processes.js";
+import { figure, table, writeReport } from "./report.js";
+
+const { values: flags } = parseArgs({
+  options: {
+    /** Few requests: to see that it runs, not to quote. */
+    quick: { type: "boolean", default: false },
+    requests: { type: "string" },
+    device: { type: "string", default: "cpu" },
+    name: { type: "string", default: "bench" },
+  },
+});
+const requests = Number(flags.requests ?? (flags.quick ? 8 : 200));
+const CONCURRENCY = [1, 4, 16];
+
+interface Measured {
+  name: string;
+  readySeconds: number;
+  /** Of the whole start, all processes and threads. */
+  readyCpuSeconds: number;
+  peakBytes: number;
+  /** By concurrency. */
+  loops: Record<number, ClosedLoop>;
+}
+
+async function measure(contender: Contender): Promise<Measured> {
+  const running = await contender.start();
+  try {
+    const readyCpuSeconds = running.usage()?.cpuSeconds ?? NaN;
+    await closedLoop(running.say, Math.ceil(requests / 10), 1);
+    const loops: Measured["loops"] = {};
+    for (const concurrency of CONCURRENCY) loops[concurrency] = await closedLoop(running.say, requests, concurrency);
+    return { name: contender.name, readySeconds: running.readySeconds, readyCpuSeconds, peakBytes: running.usage()?.peakBytes ?? NaN, loops };
+  } finally {
+    await running.stop();
+  }
+}
+
+const results: Measured[] = [];
+for (const contender of contenders(["--device", flags.device])) {
+  results.push(await measure(contender));
+  console.log(JSON.stringify(results.at(-1)));
+}
+
+const [base] = results;
+const most = CONCURRENCY.at(-1)!;
+const times = (ratio: number) => `${figure(ratio)} ×`;
+const markdown = `# The embedded paraphraser
+
+Made by \`npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${machine()}; client and server share them. ${requests} requests a figure, closed
+loop, questions of three lengths, the bundle's other settings as they are${flags.quick ? ". **A quick run: it shows that the benchmark runs, its figures are not to be quoted**" : ""}. Faster: how many
+times as fast as *${base!.name}*, by the median at one request at a time and by requests a second at ${most} at a time.
+
+${table(
+  ["", "faster at 1", `faster at ${most}`, "p50 ms", "p95 ms", ...CONCURRENCY.map((each) => `requests/s at ${each}`), "peak memory MB", "start to ready s", "CPU s of it"],
+  results.map((m) => [
+    m.name,
+    times(base!.loops[1]!.p50 / m.loops[1]!.p50),
+    times(m.loops[most]!.rate / base!.loops[most]!.rate),
+    figure(m.loops[1]!.p50),
+    figure(m.loops[1]!.p95),
+    ...CONCURRENCY.map((each) => figure(m.loops[each]!.rate)),
+    figure(m.peakBytes / 1e6),
+    figure(m.readySeconds),
+    figure(m.readyCpuSeconds),
+  ]),
+)}
+
+Peak memory: the sum over all processes, pages that they share counted for each.`;
+const panel = {
+  title: "Throughput",
+  x: "requests at a time",
+  y: "requests a second",
+  logX: true,
+  series: results.map((m) => ({ name: m.name, points: CONCURRENCY.map((each) => [each, m.loops[each]!.rate] as const) })),
+};
+console.log(`wrote ${writeReport(flags.name, markdown, { machine: machine(), requests, quick: flags.quick, results }, [panel])}`);

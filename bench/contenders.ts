@@ -1,0 +1,52 @@
+import { QUESTIONS } from "./questions.js";
+import { usageOf, type Usage } from "./processes.js";
+import { startServer } from "./server.js";
+
+/** Something that says questions in other words, in processes of its own, so that its memory and its start can be told. */
+export interface Contender {
+  name: string;
+  /** Resolves when it is ready. */
+  start(): Promise<Running>;
+}
+
+export interface Running {
+  /** Seconds from its start to ready. */
+  readySeconds: number;
+  /** Says the question of this number; the same number is the same work. */
+  say(number: number): Promise<void>;
+  usage(): Usage | undefined;
+  stop(): Promise<void>;
+}
+
+/** This project's server, asked for so many steps. @param flags beyond those of a measurement: one client may have the whole queue */
+function ours(name: string, steps: number, flags: readonly string[]): Contender {
+  return {
+    name,
+    async start() {
+      const began = performance.now();
+      const server = await startServer(["--max-client-rows", "256", "--log-level", "info", ...flags]);
+      return {
+        readySeconds: (performance.now() - began) / 1000,
+        async say(number) {
+          const body = { text: QUESTIONS[number % QUESTIONS.length], steps, seed: number, truncation: "end" };
+          const response = await fetch(`${server.url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+          if (!response.ok) throw new Error(`${name}: ${response.status} ${await response.text()}`);
+          await response.arrayBuffer();
+        },
+        usage: () => usageOf(server.child.pid!),
+        stop: () => server.stop(),
+      };
+    },
+  };
+}
+
+/** Steps of the contender that the others are compared with. */
+const COMPARED_STEPS = 16;
+
+/** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike */
+export function contenders(flags: readonly string[]): Contender[] {
+  return [
+    ours(`one request at a time, ${COMPARED_STEPS} steps`, COMPARED_STEPS, [...flags, "--batching", "off", "--engines", "1"]),
+    ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, steps, flags)),
+  ];
+}

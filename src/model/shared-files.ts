@@ -1,0 +1,40 @@
+import { readFile } from "node:fs/promises";
+import type * as ort from "onnxruntime-node";
+import { EMPTY_LEXICON, type Lexicon, loadLexicon } from "../conditioning/restore.js";
+import { Tokenizer } from "../conditioning/tokenizer.js";
+import type { Device } from "./device.js";
+import { openSession } from "./session.js";
+
+/**
+ * What the bundles of a process are made of, each file opened once: those of one models folder share the encoder, the decoder
+ * and the tokenizer, and a session holds its weights unpacked. Sessions keep nothing between two runs.
+ */
+export class SharedFiles {
+  readonly #opened = new Map<string, Promise<unknown>>();
+
+  /** @param threads onnxruntime intra-op threads per session */
+  constructor(
+    private readonly threads: number,
+    private readonly device: Device,
+  ) {}
+
+  /** @throws DeviceError */
+  session(path: string): Promise<ort.InferenceSession> {
+    return this.#once(path, () => openSession(path, this.threads, this.device));
+  }
+
+  tokenizer(path: string, special: { cls: number; sep: number; unk: number }): Promise<Tokenizer> {
+    const { cls, sep, unk } = special;
+    return this.#once(`${path} ${cls} ${sep} ${unk}`, () => Tokenizer.load(path, special));
+  }
+
+  async lexicon(path: string | undefined): Promise<Lexicon> {
+    return path === undefined ? EMPTY_LEXICON : this.#once(path, async () => loadLexicon(JSON.parse(await readFile(path, "utf8"))));
+  }
+
+  #once<T>(key: string, open: () => Promise<T>): Promise<T> {
+    const found = this.#opened.get(key) ?? open();
+    this.#opened.set(key, found);
+    return found as Promise<T>;
+  }
+}

@@ -1,0 +1,83 @@
+import { useState } from "preact/hooks";
+import type { Bundle, Grid, Ranking } from "../src/client/types.js";
+import { Field } from "./field.js";
+import { GRIDS, RANKINGS, RARE, type Settings } from "./settings.js";
+
+const GRID_NAMES: Record<Grid, string> = { linear: "Linear in time", logsnr: "Even in log SNR", logit_normal: "Logit-normal" };
+const RANKING_NAMES: Record<Ranking, string> = { mbr: "Closest to all others", confidence: "Surest" };
+
+interface Props {
+  settings: Settings;
+  change: (part: Partial<Settings>) => void;
+  bundle: Bundle | undefined;
+  /** What the server found wrong with a field of the request. */
+  faultOf: (field: string) => string | undefined;
+}
+
+/** The settings that few need, folded away; open where a link or the server says something of one. */
+export function RareSettings({ settings, change, bundle, faultOf }: Props) {
+  const [open, setOpen] = useState(false);
+  const faulty = ["grid", "clamp_steps", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
+  return (
+    <details class="rare" open={open || faulty || RARE.some((key) => settings[key] !== "")} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>More settings</summary>
+      <div class="knobs">
+        <Field label="Grid" help="How steps are spaced" fault={faultOf("grid")}>
+          {(attributes) => (
+            <select {...attributes} value={settings.grid} onChange={(event) => change({ grid: event.currentTarget.value as Settings["grid"] })}>
+              <option value="">{bundle ? `Default: ${GRID_NAMES[bundle.defaults.grid]}` : "Default"}</option>
+              {GRIDS.map((grid) => (
+                <option key={grid} value={grid}>
+                  {GRID_NAMES[grid]}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="Clamped steps" help="Go on from words" fault={faultOf("clamp_steps")}>
+          {(attributes) => (
+            <input {...attributes} type="number" min="0" max="200" placeholder={bundle ? String(bundle.defaults.clamp_steps) : ""} value={settings.clampSteps} onInput={(event) => change({ clampSteps: event.currentTarget.value })} />
+          )}
+        </Field>
+        <Field label="Ranking" help="What makes the best one" fault={faultOf("ranking")}>
+          {(attributes) => (
+            <select {...attributes} value={settings.ranking} onChange={(event) => change({ ranking: event.currentTarget.value as Settings["ranking"] })}>
+              <option value="">{`Default: ${RANKING_NAMES.mbr}`}</option>
+              {RANKINGS.map((ranking) => (
+                <option key={ranking} value={ranking}>
+                  {RANKING_NAMES[ranking]}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="Canvas" help="Places for words" fault={faultOf("canvas")}>
+          {(attributes) => (
+            <select {...attributes} value={settings.canvas} onChange={(event) => change({ canvas: event.currentTarget.value })}>
+              <option value="">By the text's length</option>
+              {canvases(bundle, settings.canvas).map((canvas) => (
+                <option key={canvas} value={canvas}>
+                  {canvas}
+                </option>
+              ))}
+            </select>
+          )}
+        </Field>
+        <Field label="Overlong text" help="Over the model’s limit" fault={faultOf("truncation")}>
+          {(attributes) => (
+            <select {...attributes} value={settings.truncation} onChange={(event) => change({ truncation: event.currentTarget.value as Settings["truncation"] })}>
+              <option value="">Is refused</option>
+              <option value="end">Is cut at its end</option>
+            </select>
+          )}
+        </Field>
+      </div>
+    </details>
+  );
+}
+
+/** The bundle's canvases, and the chosen one where a link came with another: it is the server's to refuse. */
+function canvases(bundle: Bundle | undefined, chosen: string): string[] {
+  const known = (bundle?.limits.canvases ?? []).map(String);
+  return chosen === "" || known.includes(chosen) ? known : [...known, chosen];
+}
