@@ -14,6 +14,8 @@ const { values: flags } = parseArgs({
     quick: { type: "boolean", default: false },
     requests: { type: "string" },
     device: { type: "string", default: "cpu" },
+    /** Folder that `python -m tdi_training export-autoregressive` wrote: the autoregressive baseline beside them. */
+    baseline: { type: "string" },
     name: { type: "string", default: "bench" },
   },
 });
@@ -44,7 +46,7 @@ async function measure(contender: Contender): Promise<Measured> {
 }
 
 const results: Measured[] = [];
-for (const contender of contenders(["--device", flags.device])) {
+for (const contender of contenders(["--device", flags.device], flags.baseline)) {
   results.push(await measure(contender));
   console.log(JSON.stringify(results.at(-1)));
 }

@@ -1,3 +1,7 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { availableParallelism } from "node:os";
+import { projectPath } from "../src/project.js";
 import { QUESTIONS } from "./questions.js";
 import { usageOf, type Usage } from "./processes.js";
 import { startServer } from "./server.js";
@@ -40,13 +44,46 @@ function ours(name: string, steps: number, flags: readonly string[]): Contender 
   };
 }
 
+/** The autoregressive baseline of the same size: greedy, a key-value cache, one text at a time on all cores. @param folder of `export-autoregressive` */
+function autoregressive(folder: string): Contender {
+  return {
+    name: "autoregressive, greedy",
+    async start() {
+      const began = performance.now();
+      const child = fork(projectPath("dist/bench/baseline-process.js"), [folder, String(availableParallelism())]);
+      const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`the baseline ended with ${code}`)));
+      ended.catch(() => undefined);
+      await Promise.race([once(child, "message"), ended]);
+      const waiting = new Map<number, () => void>();
+      let asked = 0;
+      child.on("message", ({ id }: { id: number }) => waiting.get(id)?.());
+      return {
+        readySeconds: (performance.now() - began) / 1000,
+        async say(number) {
+          const id = (asked += 1);
+          const answered = new Promise<void>((resolve) => waiting.set(id, resolve));
+          child.send({ id, text: QUESTIONS[number % QUESTIONS.length] });
+          await Promise.race([answered, ended]);
+          waiting.delete(id);
+        },
+        usage: () => usageOf(child.pid!),
+        async stop() {
+          child.kill();
+          await once(child, "exit");
+        },
+      };
+    },
+  };
+}
+
 /** Steps of the contender that the others are compared with. */
 const COMPARED_STEPS = 16;
 
-/** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike */
-export function contenders(flags: readonly string[]): Contender[] {
+/** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike. @param baseline folder of the autoregressive one */
+export function contenders(flags: readonly string[], baseline?: string): Contender[] {
   return [
     ours(`one request at a time, ${COMPARED_STEPS} steps`, COMPARED_STEPS, [...flags, "--batching", "off", "--engines", "1"]),
     ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, steps, flags)),
+    ...(baseline === undefined ? [] : [autoregressive(baseline)]),
   ];
 }
