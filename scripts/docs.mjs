@@ -8,6 +8,8 @@ const MADE = "<!-- Made from the code by `npm run docs`; not edited by hand. -->
 /** What to do about each error, beyond what its own description says. */
 const ADVICE = {
   malformed_json: "Check quoting in the shell (single quotes around the JSON) and that the file is UTF-8, not UTF-16 or Latin-1.",
+  unauthorized: "Send `Authorization: Bearer <key>`; the command line takes the key from `TDI_API_KEY`. A key that was taken out of the server's file is refused within a second or two. See [Security](../SECURITY.md#keys).",
+  forbidden: "A key is for generation unless it says otherwise. Operators: `name:sha256-<hex>:metrics` in the key file opens `/metrics`.",
   not_found: "Paths have no trailing slash and are lower case. For a task without a bundle look at `bundles` in `GET /info` and at the models folder (`tdi bundle verify models`).",
   method_not_allowed: "Generation is POST; everything else is GET.",
   not_acceptable: "Send `Accept: application/json` or `text/event-stream`, or no Accept header; of `/batch` `application/jsonl`.",
@@ -18,7 +20,8 @@ const ADVICE = {
   text_unreadable: "The embedded models read English. `GET /info` names the languages.",
   text_too_short: "A summary is never longer than its text, so a text of a few words has none.",
   internal: "Look for the `request_id` of the reply in the log; the line has the kind of the error and its stack. At `--log-level debug` there is also the message, which may quote the input.",
-  client_over_share: "One client has as many rows admitted as one may have. Wait for the seconds in Retry-After. Operators: behind a proxy all clients look like one; set `--max-client-rows` to the size of the queue there.",
+  client_over_share: "One client has as many rows admitted as one may have. Wait for the seconds in Retry-After. Operators: behind a proxy all clients look like one; set `--trusted-proxies`, or give out API keys.",
+  rate_limited: "Wait for the seconds in Retry-After; `GET /info` has the limits. Lines of `POST /batch` wait by themselves. Operators: `--max-requests-per-minute`, `--max-rows-per-minute`.",
   queue_full: "Wait for the seconds in Retry-After; they follow from how fast the queue drains. Operators: see [TdiSaturated](operations.md#tdisaturated).",
   not_ready: "At the start the bundles are loaded and tried out, which takes seconds to a minute. If it does not end, the log says why (`engine down`, `cannot load the model bundles`).",
   engine_restarted: "Send the request again. If the same request does it again, it is what ends the engine: report it with the log lines `engine down` around it. Often it is memory: see `tdi_engine_memory_bytes`.",

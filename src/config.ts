@@ -2,6 +2,7 @@ import { availableParallelism, totalmem } from "node:os";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { parseKeys, type ApiKey } from "./access/keys.js";
 import { BATCHINGS, type Batching } from "./engine/step-scheduler.js";
 import { DEVICES, NUMBERED, type DeviceName } from "./model/device.js";
 import { projectPath } from "./project.js";
@@ -14,6 +15,8 @@ interface Flag<T> {
   help: string;
   fallback: T;
   schema: z.ZodType<T, string>;
+  /** A value at fault is not repeated. */
+  secret?: boolean;
 }
 
 function integer(min: number, max: number): z.ZodType<number, string> {
@@ -26,6 +29,21 @@ function integer(min: number, max: number): z.ZodType<number, string> {
 }
 
 const text: z.ZodType<string, string> = z.string().min(1, "must not be empty");
+
+/** Names that a browser sends as Origin: scheme, host and port. */
+const origins: z.ZodType<string[], string> = z
+  .string()
+  .transform((list) => list.split(/[\s,]+/).filter((origin) => origin !== ""))
+  .refine((list) => list.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin), "must be origins such as https://example.org, separated by commas");
+
+const apiKeys: z.ZodType<ApiKey[], string> = z.string().transform((list, context) => {
+  try {
+    return parseKeys(list);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: (error as Error).message });
+    return z.NEVER;
+  }
+});
 
 function flag<T>(env: string, fallback: T, schema: z.ZodType<T, string>, help: string): Flag<T> {
   return { env, fallback, schema, help };
@@ -72,6 +90,18 @@ const FLAGS = {
   "max-texts": flag("TDI_MAX_TEXTS", 32, integer(1, 4096), "texts of one request"),
   "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
   "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
+  "max-row-steps": flag("TDI_MAX_ROW_STEPS", 4_096, integer(1, 100_000_000), "texts x candidates x steps of one request, its whole cost; what is over the deadline anyhow is better refused at once"),
+  "max-json-depth": flag("TDI_MAX_JSON_DEPTH", 16, integer(1, 1_000), "arrays and objects of a body that lie in each other"),
+  "max-header-bytes": flag("TDI_MAX_HEADER_BYTES", 16_384, integer(1_024, 1_048_576), "bytes of a request's headers; more is a 431"),
+  "headers-timeout-ms": flag("TDI_HEADERS_TIMEOUT_MS", 10_000, integer(100, DAY_MS), "milliseconds in which a request's headers have to arrive; then the connection is closed with a 408"),
+  "request-timeout-ms": flag("TDI_REQUEST_TIMEOUT_MS", 30_000, integer(100, DAY_MS), "milliseconds in which a whole request has to arrive, its body too; then the connection is closed with a 408"),
+  "max-connections": flag("TDI_MAX_CONNECTIONS", 1_024, integer(1, 1_000_000), "connections open at a time; further ones are closed at once"),
+  "api-keys": { ...flag("TDI_API_KEYS", [] as ApiKey[], apiKeys, "API keys as name:key or name:sha256-<hex>, separated by commas; without any, and without a file, everybody is let in. Set the variable: a command line can be read by others"), secret: true },
+  "api-keys-file": flag("TDI_API_KEYS_FILE", "", text, "file with a key a line as name:sha256-<hex>[:scope+scope], read again when it changes; tdi key makes the lines"),
+  "max-requests-per-minute": flag("TDI_MAX_REQUESTS_PER_MINUTE", 0, integer(0, 1_000_000), "requests of one key, or of one address where there are no keys, in a minute; more is a 429; 0 is no limit"),
+  "max-rows-per-minute": flag("TDI_MAX_ROWS_PER_MINUTE", 0, integer(0, 1_000_000), "rows (texts x candidates) of one key or address in a minute; more is a 429; 0 is no limit"),
+  "cors-origins": flag("TDI_CORS_ORIGINS", [] as string[], origins, "origins whose pages may call the API from a browser, separated by commas"),
+  "trusted-proxies": flag("TDI_TRUSTED_PROXIES", 0, integer(0, 16), "proxies in front of the server that set X-Forwarded-For; a client's address is then taken from there"),
   "grace-ms": flag("TDI_GRACE_MS", 1_000, integer(0, DAY_MS), "milliseconds at shutdown in which /health/ready says no and requests are still taken, for load balancers to notice"),
   "max-batch-bytes": flag("TDI_MAX_BATCH_BYTES", 33_554_432, integer(1, 1_073_741_824), "bytes of the body of POST /batch"),
   "batch-lines": flag("TDI_BATCH_LINES", 4, integer(1, 4096), "lines of all batches together that the engine has at a time; interactive requests wait for no more than these"),
@@ -122,7 +152,7 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
     const raw = (values[name] as string | undefined) ?? fromEnv;
     const parsed = raw === undefined ? { success: true as const, data: entry.fallback } : entry.schema.safeParse(raw);
     if (parsed.success) config[camelCase(name)] = parsed.data;
-    else faults.push(`--${name} (or ${entry.env}): ${parsed.error.issues[0]?.message ?? "is not valid"}, not ${JSON.stringify(raw)}`);
+    else faults.push(`--${name} (or ${entry.env}): ${parsed.error.issues[0]?.message ?? "is not valid"}${entry.secret ? "" : `, not ${JSON.stringify(raw)}`}`);
   }
   const checked = config as Config;
   if (faults.length === 0 && checked.maxQueuedRows < checked.maxRows) {
@@ -134,6 +164,12 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
   }
   if (faults.length === 0 && checked.deviceId > 0 && checked.device !== "auto" && !NUMBERED.includes(checked.device)) {
     faults.push(`--device-id (or TDI_DEVICE_ID): --device ${checked.device} has no numbers; only ${NUMBERED.join(", ")} have`);
+  }
+  if (faults.length === 0 && checked.maxRowsPerMinute > 0 && checked.maxRowsPerMinute < checked.maxRows) {
+    faults.push("--max-rows-per-minute (or TDI_MAX_ROWS_PER_MINUTE): must be at least --max-rows, or the largest request could never be admitted");
+  }
+  if (faults.length === 0 && checked.requestTimeoutMs < checked.headersTimeoutMs) {
+    faults.push("--request-timeout-ms (or TDI_REQUEST_TIMEOUT_MS): must be at least --headers-timeout-ms");
   }
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
   return { ...checked, modelsDir: resolve(checked.modelsDir) };

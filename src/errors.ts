@@ -14,7 +14,17 @@ export const ERRORS = {
   malformed_json: {
     status: 400,
     title: "Malformed JSON",
-    description: "The body is not JSON in UTF-8, or it is shorter than announced.",
+    description: "The body is not JSON in UTF-8, is nested too deeply, or is shorter than announced.",
+  },
+  unauthorized: {
+    status: 401,
+    title: "Unauthorized",
+    description: "The server asks for an API key in Authorization: Bearer <key>, and there was none, or it is not one of this server's.",
+  },
+  forbidden: {
+    status: 403,
+    title: "Forbidden",
+    description: "The API key is one of this server's, but lacks the scope that this path needs.",
   },
   not_found: {
     status: 404,
@@ -65,6 +75,11 @@ export const ERRORS = {
     status: 429,
     title: "Client over its share",
     description: "The client has as many rows admitted as one may have at a time; retry after the seconds in Retry-After.",
+  },
+  rate_limited: {
+    status: 429,
+    title: "Rate limited",
+    description: "The client has asked for as many requests or rows as one may in a minute; retry after the seconds in Retry-After.",
   },
   internal: {
     status: 500,

@@ -16,6 +16,10 @@ export async function run(args: string[], env: NodeJS.ProcessEnv, worker?: URL):
   try {
     service = await serve(config, logger, worker);
   } catch (error) {
+    if (error instanceof ConfigError) {
+      console.error(error.message);
+      process.exit(2);
+    }
     logger.fatal({ detail: (error as Error).message }, "cannot listen; see --host and --port");
     process.exit(1);
   }

@@ -2,7 +2,8 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout } from "node:timers/promises";
-import { availableMemory, type Config, usualEngines } from "./config.js";
+import { KeyRing } from "./access/key-ring.js";
+import { availableMemory, ConfigError, type Config, usualEngines } from "./config.js";
 import { chooseDevice } from "./engine/choose-device.js";
 import { Engine } from "./engine/engine.js";
 import { NAME, VERSION } from "./project.js";
@@ -29,9 +30,11 @@ const WORKER = new URL("./engine/worker.js", import.meta.url);
 /**
  * Listens and starts the engine; /health answers while the bundles are still loading.
  * @param worker entry file of the engine process
+ * @throws ConfigError when the key file cannot be used
  * @throws Error when the address cannot be used
  */
 export async function serve(config: Config, logger: Logger, worker: URL = WORKER): Promise<Service> {
+  const keys = openKeys(config, logger);
   const metrics = createMetrics();
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
   const { device, passedOver } = await chooseDevice(config);
@@ -53,11 +56,20 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
     metrics,
   });
   const tracing = config.otlpEndpoint === "" ? undefined : await createTracing(config.otlpEndpoint, NAME, VERSION);
-  const server = createServer(createApp({ engine, config, logger, metrics, tracing }));
-  // Node's defaults let a slow sender hold a connection for minutes. Idle ones outlive the 60 s of common load balancers.
-  server.headersTimeout = 10_000;
-  server.requestTimeout = 30_000;
-  server.keepAliveTimeout = 65_000;
+  const server = createServer(
+    {
+      // Node's defaults let a slow sender hold a connection for minutes, and look only every half minute.
+      headersTimeout: config.headersTimeoutMs,
+      requestTimeout: config.requestTimeoutMs,
+      connectionsCheckingInterval: 1_000,
+      maxHeaderSize: config.maxHeaderBytes,
+      // Idle ones outlive the 60 s of common load balancers.
+      keepAliveTimeout: 65_000,
+    },
+    createApp({ engine, config, logger, metrics, tracing, keys }),
+  );
+  server.maxConnections = config.maxConnections;
+  server.on("drop", () => metrics.rejected.inc({ reason: "max_connections" }));
   server.listen(config.port, config.host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
@@ -75,8 +87,22 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
     server.closeIdleConnections();
     await closed;
     await engine.stop();
+    keys?.close();
     await tracing?.shutdown();
   }
 
   return { server, engine, metrics, port, loaded, close };
+}
+
+/** The keys, and a word in the log on who is let in. @throws ConfigError */
+function openKeys({ apiKeys, apiKeysFile }: Config, logger: Logger): KeyRing | undefined {
+  let keys: KeyRing | undefined;
+  try {
+    keys = KeyRing.open(apiKeys, apiKeysFile, logger);
+  } catch (error) {
+    throw new ConfigError(`--api-keys-file (or TDI_API_KEYS_FILE): ${(error as Error).message}`);
+  }
+  if (keys) logger.info({ keys: keys.size }, "API keys are asked for");
+  else logger.warn("no API keys are configured: whoever reaches this server may use it");
+  return keys;
 }

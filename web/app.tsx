@@ -1,10 +1,12 @@
 import { useCallback, useEffect, useState } from "preact/hooks";
+import { TdiApiError } from "../src/client/index.js";
 import type { Info } from "../src/client/types.js";
 import { Candidates } from "./candidates.js";
 import { Form } from "./form.js";
 import { Header } from "./header.js";
+import { KeyForm } from "./key.js";
 import { SAMPLES } from "./samples.js";
-import { client, useRun } from "./session.js";
+import { client, sendKey, useRun } from "./session.js";
 import { fromHash, START, toHash, type Settings, type Task } from "./settings.js";
 import { Snippets } from "./snippets-panel.js";
 import { Stage } from "./stage.js";
@@ -14,24 +16,32 @@ import { Timings } from "./timings.js";
 /** Milliseconds between two looks at a server that is not ready yet. */
 const POLL_MS = 2_000;
 
-/** What the server has loaded; asked for again until it is ready. */
-function useInfo(): Info | undefined {
+/** What the server has loaded; asked for again until it is ready. `keysTried` is there while it asks for a key. */
+function useInfo(): { info: Info | undefined; keysTried: number | undefined; tryKey: (key: string) => void } {
   const [info, setInfo] = useState<Info>();
+  const [locked, setLocked] = useState(false);
+  const [tries, setTries] = useState(0);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
-      const told = await client.info({ retries: 0 }).catch(() => undefined);
+      const told = await client.info({ retries: 0 }).catch((error: unknown) => (error instanceof TdiApiError && (error.status === 401 || error.status === 403) ? "locked" : undefined));
+      setLocked(told === "locked");
+      if (told === "locked") return;
       if (told) setInfo(told);
       if (!told?.ready) timer = setTimeout(() => void ask(), POLL_MS);
     };
     void ask();
     return () => clearTimeout(timer);
+  }, [tries]);
+  const tryKey = useCallback((key: string) => {
+    sendKey(key);
+    setTries((before) => before + 1);
   }, []);
-  return info;
+  return { info, keysTried: locked ? tries : undefined, tryKey };
 }
 
 export function App() {
-  const info = useInfo();
+  const { info, keysTried, tryKey } = useInfo();
   const [settings, setSettings] = useState<Settings>(() => (location.hash === "" ? { ...START, text: SAMPLES[START.task][0]!.text } : fromHash(location.hash)));
   const [row, setRow] = useState(0);
   const bundleOf = useCallback((task: Task) => info?.bundles.find((bundle) => bundle.task === task), [info]);
@@ -70,6 +80,7 @@ export function App() {
         Skip to the result
       </a>
       <Header info={info} />
+      {keysTried !== undefined && <KeyForm refused={keysTried > 0} use={tryKey} />}
       <main>
         <Form settings={settings} change={(part) => setSettings((now) => ({ ...now, ...part }))} bundle={bundleOf(settings.task)} limits={info?.limits} run={run} submit={submit} stop={stop} />
         <section id="result" class="result" aria-label="Result" tabIndex={-1}>

@@ -22,7 +22,14 @@ export interface Run {
 /** Step events of a row up to which each step is told. */
 const MOST_EVENTS = 40;
 
-export const client = createClient({ baseUrl: location.origin, retries: 2, maxRetryAfterSeconds: 10 });
+const headers: Record<string, string> = {};
+
+export const client = createClient({ baseUrl: location.origin, retries: 2, maxRetryAfterSeconds: 10, headers });
+
+/** Sends the key with every request from now on. */
+export function sendKey(key: string): void {
+  headers["authorization"] = `Bearer ${key}`;
+}
 
 function problemOf(error: unknown): NonNullable<Run["problem"]> {
   if (error instanceof TdiApiError) {

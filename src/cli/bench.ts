@@ -52,7 +52,7 @@ export async function benchCommand({ args, env, signal }: Context): Promise<numb
   const task = values.task as Task;
   const [requests, warmUp, concurrency, candidates] = (["requests", "warm-up", "concurrency", "candidates"] as const).map((name) => integer(values[name], name, name === "warm-up" ? 0 : 1)!) as [number, number, number, number];
   const steps = integer(values.steps, "steps", 1);
-  const client = createClient({ baseUrl: url, retries: 0 });
+  const client = createClient({ baseUrl: url, retries: 0, headers: env["TDI_API_KEY"] ? { authorization: `Bearer ${env["TDI_API_KEY"]}` } : {} });
   const info = await client.info({ signal }).catch(() => {
     throw new CliError(`no answer from ${url}.`, EXIT.unavailable);
   });

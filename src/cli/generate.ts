@@ -41,7 +41,8 @@ function help(task: Task): string {
 Texts are the arguments, the files of --file, or standard input as one text. The best candidate of each is printed on a line.
 
 Where
-  --url <address>       a running server; TDI_URL says the same. Without it a bundle is loaded into this process
+  --url <address>       a running server; TDI_URL says the same. Without it a bundle is loaded into this process.
+                        TDI_API_KEY holds the key that the server asks for
   --bundle <folder>     that bundle; default: the one of TDI_MODELS_DIR that serves the task
 
 What
@@ -117,7 +118,7 @@ export function generateCommand(task: Task): (context: Context) => Promise<numbe
     const body = bodyOf(values);
     const concurrency = integer(values.concurrency, "concurrency", 1);
     const texts = values.lines === undefined ? await textsOf(positionals, values.file) : [];
-    const generator = url && values.bundle === undefined ? remoteGenerator(task, url) : await localGenerator(task, values.bundle, env);
+    const generator = url && values.bundle === undefined ? remoteGenerator(task, url, env["TDI_API_KEY"]) : await localGenerator(task, values.bundle, env);
     if (values.lines === undefined) return eachText(generator, texts, body, values.json ?? false, signal);
     return eachLine(generator, { ...values, lines: values.lines, concurrency: concurrency ?? generator.concurrency }, body, signal);
   };

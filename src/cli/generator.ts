@@ -25,8 +25,9 @@ export class RequestFault extends Error {
   }
 }
 
-export function remoteGenerator(task: Task, url: string): Generator {
-  const client = createClient({ baseUrl: url, retries: 5 });
+/** @param key the API key that the server asks for */
+export function remoteGenerator(task: Task, url: string, key: string | undefined): Generator {
+  const client = createClient({ baseUrl: url, retries: 5, headers: key ? { authorization: `Bearer ${key}` } : {} });
   return {
     concurrency: 4,
     async generate(body, signal) {
@@ -57,7 +58,7 @@ export async function localGenerator(task: Task, bundleDir: string | undefined, 
       try {
         const request = parse(body);
         single = request.single;
-        checkAgainstBundle(request, summary);
+        checkAgainstBundle(request, summary, config);
         return await sampler.sample(request.texts, { ...request.options, ...(request.seed !== undefined && { seed: request.seed }), signal });
       } catch (error) {
         if (!(error instanceof TdiError)) throw error;

@@ -19,6 +19,7 @@ const COMMANDS: Record<string, Command> = {
   summarize: { summary: "say the gist of texts", load: async () => (await import("./generate.js")).generateCommand("summarize") },
   bench: { summary: "measure a server's latency and throughput", load: async () => (await import("./bench.js")).benchCommand },
   bundle: { summary: "inspect, verify or pull a model bundle", load: async () => (await import("./bundle.js")).bundleCommand },
+  key: { summary: "make an API key", load: async () => (await import("./key.js")).keyCommand },
 };
 
 const HELP = `${NAME} ${VERSION}

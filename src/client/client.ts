@@ -9,7 +9,7 @@ export type Task = "paraphrase" | "summarize";
 export interface ClientOptions extends RetryOptions {
   /** Address of the server, with the path of a gateway where there is one. */
   baseUrl: string | URL;
-  /** Sent with every request, e.g. the authorization that a gateway asks for. */
+  /** Sent with every request, e.g. `{ authorization: "Bearer <key>" }` where the server asks for a key. */
   headers?: Record<string, string>;
   /** In place of the global fetch. */
   fetch?: typeof globalThis.fetch;

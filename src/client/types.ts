@@ -33,6 +33,8 @@ export type BatchAnswer =
     };
 export type ErrorCode =
   | "malformed_json"
+  | "unauthorized"
+  | "forbidden"
   | "not_found"
   | "method_not_allowed"
   | "not_acceptable"
@@ -44,6 +46,7 @@ export type ErrorCode =
   | "text_too_short"
   | "internal"
   | "client_over_share"
+  | "rate_limited"
   | "queue_full"
   | "not_ready"
   | "engine_restarted"
@@ -77,7 +80,7 @@ export interface GenerateRequest {
    */
   text: SourceText | SourceText[];
   /**
-   * Samples of each text; texts times candidates is at most 64. Near-duplicates come back as one candidate with their count.
+   * Samples of each text; texts times candidates is at most 64
    */
   num_candidates?: number;
   /**
@@ -296,6 +299,10 @@ export interface Info {
      */
     rows: number;
     /**
+     * Texts times candidates times steps of one request.
+     */
+    row_steps: number;
+    /**
      * Rows admitted at a time, waiting and running.
      */
     queued_rows: number;
@@ -303,6 +310,14 @@ export interface Info {
      * Rows of one client admitted at a time.
      */
     client_rows: number;
+    /**
+     * Of one client; 0 is no limit.
+     */
+    requests_per_minute: number;
+    /**
+     * Of one client; 0 is no limit.
+     */
+    rows_per_minute: number;
     deadline_ms: number;
   };
   bundles: Bundle[];

@@ -60,7 +60,8 @@ export class EngineProcess {
       stdio: ["ignore", 2, 2, "ipc"],
       // Both are read before the first line of JavaScript runs, so they are set here: no usage reports from ONNX Runtime,
       // and freed blocks of 64 KiB and more go back to the system.
-      env: { ...process.env, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536" },
+      // The keys of the API are no business of an engine.
+      env: { ...process.env, TDI_API_KEYS: undefined, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536" },
     });
     if (this.#child.pid !== undefined) setNiceness(this.#child.pid);
     this.#child.on("message", (message) => this.#receive(message as FromWorker));

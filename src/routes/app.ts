@@ -1,4 +1,6 @@
 import express, { type Express, type Handler } from "express";
+import type { KeyRing } from "../access/key-ring.js";
+import { Rates } from "../access/rates.js";
 import type { Config } from "../config.js";
 import { TASKS } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
@@ -10,6 +12,8 @@ import { batchHandlers } from "./batch.js";
 import { readJson } from "./body.js";
 import { contextOf, openContext } from "./context.js";
 import { acceptsReply, generateHandler } from "./generate.js";
+import { guard } from "./guard.js";
+import { crossOrigin, securityHeaders } from "./headers.js";
 import { createPages } from "./pages.js";
 import { problemHandler } from "./problem.js";
 import { info, live, metricsText, openapi, ready } from "./status.js";
@@ -20,6 +24,8 @@ export interface AppParts {
   logger: Logger;
   metrics: Metrics;
   tracing?: Tracing | undefined;
+  /** Who is let in; everybody when absent. */
+  keys?: KeyRing | undefined;
 }
 
 interface Route {
@@ -29,15 +35,16 @@ interface Route {
 }
 
 /** The HTTP side: every route of the server, each with its other methods answered too. */
-export function createApp({ engine, config, logger, metrics, tracing }: AppParts): Express {
+export function createApp({ engine, config, logger, metrics, tracing, keys }: AppParts): Express {
+  const rates = new Rates(config);
   const pages = createPages();
   const routes: Route[] = [
     ...TASKS.map((task): Route => ({
       method: "post",
       path: `/${task}`,
-      handlers: [acceptsReply, ...readJson(config.maxBodyBytes), generateHandler(engine, task, config)],
+      handlers: [acceptsReply, ...readJson(config.maxBodyBytes, config.maxJsonDepth), generateHandler(engine, rates, task, config)],
     })),
-    { method: "post", path: "/batch", handlers: batchHandlers({ engine, limits: config, metrics, logger }) },
+    { method: "post", path: "/batch", handlers: batchHandlers({ engine, rates, limits: config, metrics, logger }) },
     { method: "get", path: "/health/live", handlers: [live] },
     { method: "get", path: "/health/ready", handlers: [ready(engine)] },
     { method: "get", path: "/info", handlers: [info(engine, config)] },
@@ -53,7 +60,10 @@ export function createApp({ engine, config, logger, metrics, tracing }: AppParts
   app.disable("etag");
   app.enable("case sensitive routing");
   app.enable("strict routing");
-  app.use(openContext(logger, metrics, tracing));
+  app.set("trust proxy", config.trustedProxies);
+  app.use(openContext(logger, metrics, tracing), securityHeaders());
+  if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));
+  app.use(guard(keys, rates));
   for (const { method, path, handlers } of routes) {
     const name: Handler = (_req, res, next) => {
       contextOf(res).route = path;

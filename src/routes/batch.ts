@@ -2,29 +2,35 @@ import { isUtf8 } from "node:buffer";
 import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import express, { type Handler } from "express";
+import type { Rates } from "../access/rates.js";
 import { TASKS, type GenerateRequest, type Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
-import { TdiError } from "../errors.js";
+import { TdiError, type ErrorCode } from "../errors.js";
 import { mapOrdered } from "../ordered.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { BatchLane } from "./batch-lane.js";
-import { clientOf } from "./client.js";
 import { contextOf, type RequestContext } from "./context.js";
 import { drawSeed, goneSignal, replyBody } from "./generate.js";
+import { parseJson } from "./json.js";
 import { logFailure, problemDocument, toTdiError } from "./problem.js";
 import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
 
 export const JSON_LINES = "application/jsonl";
 const LINES_TYPE = /^application\/(?:jsonl|x-ndjson|ndjson)\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
 
+/** Errors that are over by themselves: a line waits, where a request is refused. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["queue_full", "client_over_share", "rate_limited"]);
+
 interface BatchLimits extends RequestLimits {
   maxBatchBytes: number;
   batchLines: number;
+  maxJsonDepth: number;
 }
 
 interface BatchParts {
   engine: Engine;
+  rates: Rates;
   limits: BatchLimits;
   metrics: Metrics;
   logger: Logger;
@@ -38,7 +44,7 @@ interface Answer {
 }
 
 /** Handlers of POST /batch: JSON lines in, for each a line out with its result or its own error, in order, as they are done. */
-export function batchHandlers({ engine, limits, metrics, logger }: BatchParts): Handler[] {
+export function batchHandlers({ engine, rates, limits, metrics, logger }: BatchParts): Handler[] {
   const parse = createRequestParser(limits);
   const lane = new BatchLane(engine, limits.batchLines);
 
@@ -47,15 +53,18 @@ export function batchHandlers({ engine, limits, metrics, logger }: BatchParts): 
     const { task, ...body } = line;
     if (!(TASKS as readonly unknown[]).includes(task)) throw new TdiError("invalid_request", "1 field is at fault.", [{ field: "task", message: `must be one of ${TASKS.join(", ")}` }]);
     const request = parse(body);
-    checkAgainstBundle(request, bundleFor(engine.bundles, task as Task));
+    checkAgainstBundle(request, bundleFor(engine.bundles, task as Task), limits);
     const job: GenerateRequest = { task: task as Task, texts: request.texts, options: drawSeed(request), client };
+    let counted = false;
     for (;;) {
       const startedAt = performance.now();
       try {
+        if (!counted) await rates.countRows(client, request.texts.length * request.options.numCandidates);
+        counted = true;
         return replyBody(context.id, await lane.run(signal, () => engine.submit(job, signal)), startedAt);
       } catch (error) {
         if (!(error instanceof TdiError)) throw error;
-        if (error.code !== "queue_full" && error.code !== "client_over_share") throw inClientTerms(error, request.single);
+        if (!PASSING.has(error.code)) throw inClientTerms(error, request.single);
         await pause((error.retryAfterSeconds ?? 1) * 1000, undefined, { signal });
       }
     }
@@ -65,7 +74,7 @@ export function batchHandlers({ engine, limits, metrics, logger }: BatchParts): 
     let id: unknown;
     let task = "";
     try {
-      const { id: own, ...body } = parseLine(text);
+      const { id: own, ...body } = parseLine(text, limits.maxJsonDepth);
       id = own;
       if ((TASKS as readonly unknown[]).includes(body["task"])) task = String(body["task"]);
       const result = await generate(body, client, context, signal);
@@ -92,7 +101,7 @@ export function batchHandlers({ engine, limits, metrics, logger }: BatchParts): 
       const lines = linesOf(req.body);
       if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
       const signal = goneSignal(res);
-      const client = clientOf(req);
+      const { client } = context;
       context.texts = lines.length;
       res.status(200).set({ "content-type": JSON_LINES, "cache-control": "no-store, no-transform", "x-accel-buffering": "no" }).flushHeaders();
       try {
@@ -115,13 +124,8 @@ function linesOf(body: unknown): { text: string; line: number }[] {
   return bytes.toString("utf8").split("\n").map((text, at) => ({ text, line: at + 1 })).filter(({ text }) => text.trim() !== "");
 }
 
-function parseLine(text: string): Record<string, unknown> {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(text);
-  } catch {
-    throw new TdiError("malformed_json", "The line is not valid JSON.");
-  }
+function parseLine(text: string, maxDepth: number): Record<string, unknown> {
+  const parsed = parseJson(text, maxDepth, "The line");
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new TdiError("invalid_request", "1 field is at fault.", [{ field: "(body)", message: "must be a JSON object" }]);
   const { id } = parsed as Record<string, unknown>;
   if (id !== undefined && typeof id !== "number" && !(typeof id === "string" && id.length <= 256)) {

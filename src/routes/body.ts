@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import express, { type Handler } from "express";
 import { TdiError } from "../errors.js";
+import { parseJson } from "./json.js";
 
 const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*$/i;
 
@@ -8,8 +9,9 @@ const JSON_TYPE = /^application\/json\s*(?:;\s*charset\s*=\s*"?utf-8"?\s*)?;?\s*
  * Reads a JSON body into `req.body`. Stricter than express.json: an empty body, another charset and bytes that are not
  * UTF-8 are errors, not an empty object or replacement characters in somebody's text.
  * @param maxBytes most bytes of the body, after decompression
+ * @param maxDepth most arrays and objects in each other
  */
-export function readJson(maxBytes: number): Handler[] {
+export function readJson(maxBytes: number, maxDepth: number): Handler[] {
   return [
     (req, _res, next) => {
       if (!JSON_TYPE.test(req.get("content-type") ?? "")) {
@@ -19,19 +21,14 @@ export function readJson(maxBytes: number): Handler[] {
     },
     express.raw({ type: () => true, limit: maxBytes }),
     (req, _res, next) => {
-      req.body = parseJson(req.body);
+      req.body = parseBody(req.body, maxDepth);
       next();
     },
   ];
 }
 
-function parseJson(body: unknown): unknown {
+function parseBody(body: unknown, maxDepth: number): unknown {
   if (!Buffer.isBuffer(body) || body.length === 0) throw new TdiError("malformed_json", "The body is empty.");
   if (!isUtf8(body)) throw new TdiError("malformed_json", "The body is not valid UTF-8.");
-  try {
-    return JSON.parse(body.toString("utf8"));
-  } catch {
-    // The parser's own message quotes the body.
-    throw new TdiError("malformed_json", "The body is not valid JSON.");
-  }
+  return parseJson(body.toString("utf8"), maxDepth, "The body");
 }

@@ -16,6 +16,10 @@ export interface RequestContext {
   /** `performance.now()` when the request came. */
   startedAt: number;
   route?: string;
+  /** Who asks, for fair shares and rates: a key or an address; "" where it does not matter. */
+  client: string;
+  /** Name of the API key. */
+  key?: string;
   task?: string;
   texts?: number;
   rows?: number;
@@ -48,21 +52,16 @@ export function openContext(logger: Logger, metrics: Metrics, tracing?: Tracing)
       id,
       requestId: sent !== undefined && SANE_REQUEST_ID.test(sent) ? sent : id,
       startedAt: performance.now(),
+      client: "",
     };
     const parent = parseTraceparent(req.get("traceparent"));
     if (tracing) context.span = tracing.begin(req.method, context.startedAt, parent);
     const traceId = context.span?.traceId ?? parent?.traceId;
     if (traceId) context.traceId = traceId;
     res.locals["context"] = context;
-    res.set({
-      "x-request-id": context.requestId,
-      "x-content-type-options": "nosniff",
-      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
-      "referrer-policy": "no-referrer",
-      "cache-control": "no-store",
-    });
+    res.set({ "x-request-id": context.requestId, "cache-control": "no-store" });
     res.once("close", () => {
-      const { route = "other", task = "", texts, rows, code, traceId } = context;
+      const { route = "other", task = "", key, texts, rows, code, traceId } = context;
       // A stream that ends in an error has long since sent its 200.
       const status = !res.writableFinished ? CLIENT_GONE : code ? ERRORS[code].status : res.statusCode;
       const ms = performance.now() - context.startedAt;
@@ -71,7 +70,7 @@ export function openContext(logger: Logger, metrics: Metrics, tracing?: Tracing)
       if (code) metrics.rejected.inc({ reason: code });
       context.span?.end({ "http.request.method": req.method, "http.route": route, "http.response.status_code": status, "error.type": code, "tdi.request_id": context.requestId, "tdi.task": task || undefined, "tdi.rows": rows }, status >= 500);
       const level = code && ERRORS[code].status === 500 ? "error" : "info";
-      logger[level]({ request_id: context.requestId, id, method: req.method, route, status, ms: Math.round(ms * 10) / 10, texts, rows, code, trace_id: traceId }, "request");
+      logger[level]({ request_id: context.requestId, id, method: req.method, route, status, ms: Math.round(ms * 10) / 10, key, texts, rows, code, trace_id: traceId }, "request");
     });
     next();
   };

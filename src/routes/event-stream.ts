@@ -54,8 +54,8 @@ export class EventStream {
         // A proxy that compresses or buffers would hold the events back.
         "cache-control": "no-store, no-transform",
         "x-accel-buffering": "no",
-        vary: "accept",
       });
+      this.res.vary("accept");
     }
     this.res.write(chunk);
   }

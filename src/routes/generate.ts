@@ -1,10 +1,10 @@
 import { randomInt } from "node:crypto";
 import type { Handler, Request, Response } from "express";
+import type { Rates } from "../access/rates.js";
 import type { GenerateOptions, GenerateReply, Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
 import { ClientGoneError } from "../engine/job.js";
 import { TdiError } from "../errors.js";
-import { clientOf } from "./client.js";
 import { contextOf } from "./context.js";
 import { EventStream } from "./event-stream.js";
 import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type ParsedRequest, type RequestLimits } from "./schema.js";
@@ -13,7 +13,7 @@ import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type
 const DEFAULT_EVENTS = 10;
 
 /** Handler of POST /paraphrase and POST /summarize; the body has been read as JSON. */
-export function generateHandler(engine: Engine, task: Task, limits: RequestLimits & { heartbeatMs: number; traceTicks: number }): Handler {
+export function generateHandler(engine: Engine, rates: Rates, task: Task, limits: RequestLimits & { heartbeatMs: number; traceTicks: number }): Handler {
   const parse = createRequestParser(limits);
   return async (req, res) => {
     const context = contextOf(res);
@@ -21,15 +21,16 @@ export function generateHandler(engine: Engine, task: Task, limits: RequestLimit
     const request = parse(req.body);
     if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
     const bundle = bundleFor(engine.bundles, task);
-    checkAgainstBundle(request, bundle);
+    checkAgainstBundle(request, bundle, limits);
     const options = drawSeed(request);
     context.texts = request.texts.length;
     context.rows = request.texts.length * options.numCandidates;
+    await rates.countRows(context.client, context.rows);
     const stream = wantsEvents(req) ? (context.stream = new EventStream(res, limits.heartbeatMs)) : undefined;
     const everySteps = request.streamEvery ?? Math.ceil((options.steps ?? bundle.defaults.steps) / DEFAULT_EVENTS);
     let reply: GenerateReply;
     try {
-      const job = { task, texts: request.texts, options, client: clientOf(req), ...(stream && { progress: { everySteps } }), ...(context.span?.recording && { traceTicks: limits.traceTicks }) };
+      const job = { task, texts: request.texts, options, client: context.client, ...(stream && { progress: { everySteps } }), ...(context.span?.recording && { traceTicks: limits.traceTicks }) };
       reply = await engine.submit(job, goneSignal(res), (event) => stream?.snapshot("step", event));
     } catch (error) {
       if (error instanceof ClientGoneError) return;
@@ -83,6 +84,6 @@ function sendReply(res: Response, reply: GenerateReply): void {
     stream.end("result", body);
     return;
   }
-  res.set({ "server-timing": Object.entries(body.timings_ms).map(([stage, ms]) => `${stage};dur=${ms}`).join(", "), vary: "accept" });
-  res.json(body);
+  res.set({ "server-timing": Object.entries(body.timings_ms).map(([stage, ms]) => `${stage};dur=${ms}`).join(", ") });
+  res.vary("accept").json(body);
 }

@@ -4,18 +4,7 @@ import { extname } from "node:path";
 import type { Handler, Request, Response } from "express";
 import { TdiError } from "../errors.js";
 import { projectPath } from "../project.js";
-
-/** A page may load from this server and nothing else, and run no inline script or style; images may be data URLs. */
-export const PAGE_POLICY = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+import { pagePolicy } from "./headers.js";
 
 const TYPES: Record<string, string> = {
   ".html": "text/html; charset=utf-8",
@@ -49,7 +38,8 @@ function readAssets(): Map<string, Asset> {
 
 /** Revalidated on each load by its content's digest: a new server version is never mixed with an old page. */
 function send(req: Request, res: Response, { type, plain, gzip, tag }: Asset): void {
-  res.set({ "content-type": type, "cache-control": "no-cache", etag: tag, vary: "accept-encoding" });
+  res.set({ "content-type": type, "cache-control": "no-cache", etag: tag });
+  res.vary("accept-encoding");
   // Not by express, to which a request's Cache-Control: no-cache (sent by fetch) means that it wants the file whatever its tag.
   if (req.get("if-none-match")?.split(/\s*,\s*/).includes(tag)) res.status(304).end();
   else if (req.acceptsEncodings("gzip")) res.set("content-encoding", "gzip").send(gzip);
@@ -66,14 +56,12 @@ export interface Pages {
 /** Handlers of the playground, the API reference and what they load. @throws Error when the pages are not built */
 export function createPages(): Pages {
   const assets = readAssets();
+  const policy = pagePolicy();
   return {
     page(name) {
       const asset = assets.get(name);
       if (!asset) throw new Error(`dist/pages/${name} is missing; build the project.`);
-      return (req, res) => {
-        res.set("content-security-policy", PAGE_POLICY);
-        send(req, res, asset);
-      };
+      return (req, res, next) => policy(req, res, (error) => (error ? next(error) : send(req, res, asset)));
     },
     asset(req, res) {
       const asset = assets.get(String(req.params["name"]));

@@ -32,6 +32,9 @@ function sendProblem(res: Response, error: TdiError): void {
     return;
   }
   context.stream?.abandon();
+  // RFC 6750, section 3: an error is named only where a key was sent.
+  if (status === 401) res.set("www-authenticate", `Bearer realm="tdi"${res.req.get("authorization") === undefined ? "" : ', error="invalid_token"'}`);
+  if (status === 403) res.set("www-authenticate", 'Bearer realm="tdi", error="insufficient_scope"');
   if (status === 429 || status === 503) res.set("retry-after", String(error.retryAfterSeconds ?? 1));
   res.status(status).type("application/problem+json").send(JSON.stringify(document));
 }

@@ -8,6 +8,8 @@ export interface RequestLimits {
   maxCandidates: number;
   /** Texts × candidates. */
   maxRows: number;
+  /** Texts × candidates × steps. */
+  maxRowSteps: number;
 }
 
 /** A checked request as the client sent it; what it left out is still absent. */
@@ -96,14 +98,18 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
   };
 }
 
-/** Holds a request to the limits of the bundle that will serve it. @throws TdiError invalid_request */
-export function checkAgainstBundle(request: ParsedRequest, { limits }: BundleSummary): void {
-  const { steps, guidance, canvas } = request.options;
+/** Holds a request to the limits of the bundle that will serve it, and to what all its steps together may cost. @throws TdiError invalid_request */
+export function checkAgainstBundle(request: ParsedRequest, { limits, defaults }: BundleSummary, { maxRowSteps }: Pick<RequestLimits, "maxRowSteps">): void {
+  const { steps, guidance, canvas, numCandidates } = request.options;
   const faults: FieldFault[] = [];
   if (steps !== undefined && steps > limits.max_steps) faults.push({ field: "steps", message: `must be at most ${limits.max_steps} with this model` });
   if (guidance !== undefined && guidance > limits.max_guidance) faults.push({ field: "guidance", message: `must be at most ${limits.max_guidance} with this model` });
   if (canvas !== "auto" && !limits.canvases.includes(canvas)) {
     faults.push({ field: "canvas", message: `must be "auto" or one of ${limits.canvases.join(", ")} with this model` });
+  }
+  const rowSteps = request.texts.length * numCandidates * (steps ?? defaults.steps);
+  if (faults.length === 0 && rowSteps > maxRowSteps) {
+    faults.push({ field: steps === undefined ? "num_candidates" : "steps", message: `texts times candidates times steps must be at most ${maxRowSteps}; they are ${rowSteps}` });
   }
   if (faults.length > 0) throw invalid(faults);
 }

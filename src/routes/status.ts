@@ -1,5 +1,6 @@
 import type { Handler } from "express";
 import { readFileSync } from "node:fs";
+import type { RateLimits } from "../access/rates.js";
 import type { Engine } from "../engine/engine.js";
 import { TdiError } from "../errors.js";
 import { NAME, projectPath, VERSION } from "../project.js";
@@ -21,15 +22,18 @@ export function ready(engine: Engine): Handler {
 }
 
 /** GET /info: what is loaded, what computes it, and the limits. Before the first ready there are no bundles. */
-export function info(engine: Engine, limits: RequestLimits & { maxBodyBytes: number; maxQueuedRows: number; maxClientRows: number; deadlineMs: number }): Handler {
+export function info(engine: Engine, limits: RequestLimits & RateLimits & { maxBodyBytes: number; maxQueuedRows: number; maxClientRows: number; deadlineMs: number }): Handler {
   const shownLimits = {
     body_bytes: limits.maxBodyBytes,
     text_characters: limits.maxTextCharacters,
     texts: limits.maxTexts,
     candidates: limits.maxCandidates,
     rows: limits.maxRows,
+    row_steps: limits.maxRowSteps,
     queued_rows: limits.maxQueuedRows,
     client_rows: limits.maxClientRows,
+    requests_per_minute: limits.maxRequestsPerMinute,
+    rows_per_minute: limits.maxRowsPerMinute,
     deadline_ms: limits.deadlineMs,
   };
   return (_req, res) => {

@@ -43,7 +43,7 @@ export function documentedOperations(): string[] {
   return Object.entries(paths).flatMap(([path, item]) => METHODS.filter((method) => item[method]).map((method) => `${method} ${path}`));
 }
 
-/** Every reply the document promises: "post /paraphrase 503 queue_full", "other /info 405 …", "other * 404 …". */
+/** Every reply the document promises: "post /paraphrase 503 queue_full", "other /info 405 …", "other * 404 …", "other * 401 …". */
 export function documentedReplies(): string[] {
   const codes = (node: Node) => (follow(node) as ResponseNode)["x-error-codes"] ?? ["-"];
   const replies = documentedOperations().flatMap((operation) => {
@@ -52,12 +52,13 @@ export function documentedReplies(): string[] {
     return Object.entries(responses).flatMap(([status, node]) => codes(node).map((code) => `${operation} ${status} ${code}`));
   });
   const others = Object.entries(paths).flatMap(([path, item]) => codes(item["x-other-methods"] as Node).map((code) => `other ${path} 405 ${code}`));
-  return [...replies, ...others, ...codes(document["x-other-paths"] as Node).map((code) => `other * 404 ${code}`)];
+  const anywhere = [["x-other-paths", 404], ["x-without-key", 401]] as const;
+  return [...replies, ...others, ...anywhere.flatMap(([name, status]) => codes(document[name] as Node).map((code) => `other * ${status} ${code}`))];
 }
 
 /** The documented response of an operation; `other` stands for a method or path that there is not. */
 function documentedResponse(method: string, path: string, status: number): ResponseNode {
-  if (path === "*") return follow(document["x-other-paths"] as Node) as ResponseNode;
+  if (path === "*") return follow(document[status === 401 ? "x-without-key" : "x-other-paths"] as Node) as ResponseNode;
   const item = paths[path]!;
   if (method === "other") return follow(item["x-other-methods"] as Node) as ResponseNode;
   const node = ((item[method] as Node)["responses"] as Record<string, Node>)[status];

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { parseKeys } from "../../src/access/keys.js";
+import { parseConfig, type Config } from "../../src/config.js";
 import { TASKS } from "../../src/engine/contract.js";
 import { ERRORS } from "../../src/errors.js";
 import { createApp } from "../../src/routes/app.js";
@@ -11,6 +13,7 @@ import { startFake, until, type FakeService } from "../fixtures/fake-service.js"
 import { checkReferences, checkReply, document, documentedOperations, documentedReplies, requestSchema, validator } from "./contract.js";
 
 const MAX_BODY = 100_000;
+const [KEY, OTHER_KEY] = ["a".repeat(32), "b".repeat(32)];
 /** Replies seen so far, as lines of `documentedReplies`. */
 const seen = new Set<string>();
 
@@ -33,7 +36,7 @@ describe("openapi.yaml and the running server", () => {
   });
 
   test("the routes of the app are those of the document", () => {
-    const app = createApp({ engine: service.engine, config: { maxBodyBytes: 1 } as never, logger: undefined as never, metrics: service.metrics });
+    const app = createApp({ engine: service.engine, config: parseConfig([], {}) as Config, logger: undefined as never, metrics: service.metrics });
     const registered = app.router.stack.flatMap(({ route }) =>
       route ? [...new Set(route.stack.map((layer) => layer.method).filter((method) => method))].map((method) => `${method} ${route.path.replace(/:(\w+)/g, "{$1}")}`) : [],
     );
@@ -168,6 +171,27 @@ describe("openapi.yaml and the running server", () => {
       await expectReply("post", path, 504, "deadline_exceeded", slow);
     });
   }
+
+  test("without a key, with one that lacks the scope, and too often", async (t) => {
+    const locked = await startFake({ apiKeys: parseKeys(`caller:${KEY} scraper:${OTHER_KEY}:metrics`), maxRequestsPerMinute: 2 });
+    t.after(() => locked.close());
+    const operations = [...TASKS.map((task) => ["post", `/${task}`]), ["post", "/batch"], ["get", "/info"], ["get", "/metrics"]] as [string, string][];
+    for (const [method, path] of operations) {
+      const ask = (headers: Record<string, string>) => fetch(locked.url + path, { method, headers });
+      await expectReply(method, path, 401, "unauthorized", ask({}));
+      await expectReply(method, path, 401, "unauthorized", ask({ authorization: "Bearer not-a-key-of-this-server" }));
+      const wrong = path === "/metrics" ? KEY : OTHER_KEY;
+      await expectReply(method, path, 403, "forbidden", ask({ authorization: `Bearer ${wrong}` }));
+    }
+    await expectReply("other", "*", 401, "unauthorized", fetch(`${locked.url}/nowhere`));
+    await expectReply("other", "*", 401, "unauthorized", fetch(`${locked.url}/info`, { method: "DELETE" }));
+    for (const [method, path] of operations) {
+      const key = path === "/metrics" ? OTHER_KEY : KEY;
+      const ask = () => fetch(locked.url + path, { method, headers: { authorization: `Bearer ${key}` } });
+      for (let i = 0; i < 2; i += 1) await ask();
+      await expectReply(method, path, 429, "rate_limited", ask());
+    }
+  });
 
   test("a request body is taken by the server just when the document allows it", async () => {
     const base = { text: "A text." };

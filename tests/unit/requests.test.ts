@@ -56,7 +56,7 @@ describe("requests", () => {
 
   test("bodies of odd making", async () => {
     const deep = `{"text":${"[".repeat(20_000)}${"]".repeat(20_000)}}`;
-    assert.deepEqual(await fieldsAtFault(deep), ["text[0]"]);
+    assert.equal((await service.post("/paraphrase", deep)).status, 400);
     const many = `{"text":"a",${Array.from({ length: 3_000 }, (_, i) => `"f${i}":1`).join(",")}}`;
     assert.equal((await fieldsAtFault(many)).length, 50);
     const send = (body: Buffer, encoding: string) =>
