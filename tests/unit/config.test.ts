@@ -31,10 +31,22 @@ describe("configuration", () => {
       [["--nope"], {}, /--nope/],
       [["stray"], {}, /stray/],
       [["--max-queued-rows", "8"], {}, /--max-queued-rows.*--max-rows/],
+      [["--max-rows-per-minute", "8"], {}, /--max-rows-per-minute.*--max-rows/],
+      [["--headers-timeout-ms", "40000"], {}, /--request-timeout-ms.*--headers-timeout-ms/],
+      [["--cors-origins", "https://a.example,*"], {}, /--cors-origins.*must be origins/],
+      [["--cors-origins", "https://a.example/"], {}, /--cors-origins/],
+      [[], { TDI_API_KEYS: "me:plugh-secret" }, /^--api-keys \(or TDI_API_KEYS\): (?!.*plugh)/],
     ];
     for (const [args, env, message] of faults) {
       assert.throws(() => parse(args, env), (error) => error instanceof ConfigError && message.test(error.message), `${args.join(" ")}`);
     }
+  });
+
+  test("origins and keys are lists", () => {
+    const config = parse([], { TDI_CORS_ORIGINS: "https://a.example, http://localhost:3000", TDI_API_KEYS: `a:${"x".repeat(20)},b:${"y".repeat(20)}` });
+    assert.deepEqual(config.corsOrigins, ["https://a.example", "http://localhost:3000"]);
+    assert.deepEqual(config.apiKeys.map(({ name }) => name), ["a", "b"]);
+    assert.deepEqual([parse([]).corsOrigins, parse([]).apiKeys], [[], []]);
   });
 
   test("--help and --version ask for text, and the help names every setting", () => {
