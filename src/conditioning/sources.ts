@@ -34,6 +34,7 @@ export function readSources(tokenizer: Tokenizer, card: BundleCard, request: Gen
     } else if (encoded.unreadable > 0) {
       warnings.push({ code: "unknown_tokens", message: `${percent(encoded.unreadable)} of the text's tokens are unknown to the model and were not read` });
     }
+    if (encoded.dropped > 0) warnings.push({ code: "dropped_characters", message: `${encoded.dropped} control, format or private-use characters of the text were not read` });
     if (truncated > 0 && request.options.truncation === "error") {
       tooLong.push({ field, message: `${ids.length} tokens, ${truncated} over the limit of ${limit}` });
     } else if (truncated > 0) {

@@ -7,8 +7,12 @@ export interface Encoded {
   ids: number[];
   /** Share of the text's own tokens that the model cannot read: unknown ones, and letters of other scripts. */
   unreadable: number;
+  /** Characters that the tokenizer leaves out before it cuts the text: control, format and private-use ones. */
+  dropped: number;
 }
 
+/** What BERT's text cleaning drops: neither a token nor an unknown one stands for it. */
+const DROPPED = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}]|\uFFFD/gu;
 const FOREIGN_LETTER = /(?!\p{Script=Latin})\p{L}/u;
 
 /** A tokenizer.json, read as text only: nothing that a user writes becomes a special token. */
@@ -43,7 +47,7 @@ export class Tokenizer {
     for (const literal of this.literals) plain = plain.replaceAll(literal, `${literal[0]} ${literal.slice(1)}`);
     const own = this.inner.encode(plain, { add_special_tokens: false });
     const bad = own.filter((id) => id === this.special.unk || FOREIGN_LETTER.test(this.tokens[id] ?? "")).length;
-    return { ids: [this.special.cls, ...own, this.special.sep], unreadable: own.length === 0 ? 1 : bad / own.length };
+    return { ids: [this.special.cls, ...own, this.special.sep], unreadable: own.length === 0 ? 1 : bad / own.length, dropped: text.match(DROPPED)?.length ?? 0 };
   }
 
   /** The vocabulary's spelling of each id. */

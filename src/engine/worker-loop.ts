@@ -169,8 +169,8 @@ class Worker {
       for (const { ticks, startedAt } of runs) ticks?.add({ at: began - startedAt, ms: 1000 * this.#lastCall, rows: tick.weight, steps: tick.steps });
       send({ type: "tick", task: part.task, rows: tick.weight, steps: tick.steps, seconds: this.#lastCall, pending: this.scheduler.pending, seen: this.#seen });
       this.#reportMemory();
-      for (const [i, row] of tick.rows.entries()) await this.#report(row, before[i]!);
-      for (const row of this.scheduler.settle(tick)) await this.#collect(row);
+      for (const [i, row] of tick.rows.entries()) await this.#guard([row.run], () => this.#report(row, before[i]!));
+      for (const row of this.scheduler.settle(tick)) await this.#guard([row.run], () => this.#collect(row));
     });
     if (![...this.scheduler.shapes].includes(tick.shape)) pipeline!.release(shape);
   }

@@ -26,7 +26,17 @@ function concat(parts: readonly Float32Array[]): Float32Array {
   return out;
 }
 
-/** Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged. */
+/** The sum of finite numbers of 32 bits is finite in 64; one that is not makes the sum not. */
+function allFinite(values: Float32Array): boolean {
+  let sum = 0;
+  for (const value of values) sum += value;
+  return Number.isFinite(sum);
+}
+
+/**
+ * Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged.
+ * @throws Error when latents are not finite: the decoder would read some token or other, and a text that means nothing passes for one
+ */
 export async function decodeRows(
   decoder: ort.InferenceSession,
   latents: readonly Float32Array[],
@@ -35,6 +45,7 @@ export async function decodeRows(
   hidden: number,
   tokens: { sep: number; pad: number; special: readonly number[] },
 ): Promise<Decoded[]> {
+  if (!latents.every(allFinite)) throw new Error("the denoiser's latents are not finite numbers");
   const rows = latents.length;
   const width = conditions[0]!.width;
   const outputs = await decoder.run({
