@@ -56,6 +56,8 @@ function ddim(from: Point, to: Point): Coefficients {
 /** DPM-Solver++(2M) (arXiv 2211.01095); its first step is of first order. */
 function dpmpp(before: Point | undefined, from: Point, to: Point): Coefficients {
   const h = to.lambda - from.lambda;
+  // A grid that goes on beyond the end of its schedule stays there; its steps change nothing.
+  if (h === 0) return [1, 0, 0, 0];
   const scale = -to.mu * Math.expm1(-h);
   const cx = to.sigma / from.sigma;
   if (before === undefined) return [cx, scale, 0, 0];

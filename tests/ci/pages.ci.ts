@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Result } from "axe-core";
 import type { Browser, Page } from "playwright-core";
+import { parseKeys } from "../../src/access/keys.js";
 import { startFake, type FakeService } from "../fixtures/fake-service.js";
 import { openBrowser, openPage } from "./browser.js";
 
@@ -179,6 +180,29 @@ describe("the API reference", () => {
     await page.waitForSelector("#operations-operation-ready .live-responses-table");
     assert.match((await page.locator("#operations-operation-ready .live-responses-table").textContent())!, /"status": "ready"/);
     assert.deepEqual(complaints, []);
+    assert.deepEqual([...hosts], [new URL(service.url).host]);
+  });
+});
+
+describe("a server with API keys", () => {
+  test("the playground asks for one, keeps it to itself, and then works; a wrong one is said", async (t) => {
+    const key = "the-key-of-this-server-alone";
+    const [service, browser] = await Promise.all([startFake({ apiKeys: parseKeys(`page:${key}`) }), openBrowser()]);
+    t.after(() => Promise.all([browser.close(), service.close()]));
+    const { page, hosts } = await openPage(browser);
+    await page.goto(service.url + LINK);
+    await page.getByLabel(/asks for an API key/).fill("not-the-key-of-this-server");
+    await page.click(".key button");
+    await page.waitForSelector(".key [role=alert]");
+    assert.deepEqual(await seriousFaults(page), []);
+    await page.getByLabel(/asks for an API key/).fill(key);
+    await page.click(".key button");
+    await page.waitForSelector(".badge.ready");
+    assert.equal(await page.locator(".key").count(), 0);
+    await page.click("button[type=submit]");
+    await done(page);
+    const kept = (await page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])")) as string;
+    assert.ok(!kept.includes(key));
     assert.deepEqual([...hosts], [new URL(service.url).host]);
   });
 });

@@ -87,7 +87,7 @@ export async function checkReply(method: string, path: string, response: Respons
   }
   const type = headers.get("content-type")?.split(";")[0] ?? "";
   assert.ok(types.includes(type), `${method} ${path} ${status}: ${type} is not documented`);
-  const body: unknown = type.endsWith("json") ? JSON.parse(text) : text;
+  const body: unknown = type.endsWith("json") ? JSON.parse(text) : type.endsWith("yaml") ? parse(text) : text;
   assertValid(validator(documented.content![type]!.schema), body, `${method} ${path} ${status}`);
   if (type !== "application/problem+json") return `${method} ${path} ${status} -`;
 

@@ -63,6 +63,13 @@ describe("schedules and solvers, for any schedule, grid and number of steps", ()
     );
   });
 
+  test("beyond the end of its schedule a solver stands still", () => {
+    const schedule = noiseSchedule("sqrt", 1);
+    const all = times({ name: "logsnr", log_snr_min: -1, log_snr_max: 6 }, 16, schedule);
+    assert.deepEqual(all.slice(-3), [0, 0, 0]);
+    for (const solver of SOLVERS) for (const step of solverSteps(solver, all, schedule, true)) assert.ok(Object.values(step).every(Number.isFinite), solver);
+  });
+
   test("coefficients are finite; with a perfect prediction every solver but Euler's keeps the mean and the variance of the process", () => {
     fc.assert(
       fc.property(sampling, fc.constantFrom(...SOLVERS), ({ schedule, steps, precondition, ...grid }, solver) => {
