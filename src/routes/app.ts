@@ -32,6 +32,8 @@ interface Route {
   method: "get" | "post";
   path: string;
   handlers: Handler[];
+  /** Has a tag, by which a client may keep a copy. */
+  tagged?: boolean;
 }
 
 /** The HTTP side: every route of the server, each with its other methods answered too. */
@@ -50,9 +52,9 @@ export function createApp({ engine, config, logger, metrics, tracing, keys }: Ap
     { method: "get", path: "/info", handlers: [info(engine, config)] },
     { method: "get", path: "/metrics", handlers: [metricsText(metrics)] },
     { method: "get", path: "/openapi.yaml", handlers: [openapi()] },
-    { method: "get", path: "/", handlers: [pages.page("index.html")] },
-    { method: "get", path: "/docs", handlers: [pages.page("docs.html")] },
-    { method: "get", path: "/assets/:name", handlers: [pages.asset] },
+    { method: "get", path: "/", handlers: [pages.page("index.html")], tagged: true },
+    { method: "get", path: "/docs", handlers: [pages.page("docs.html")], tagged: true },
+    { method: "get", path: "/assets/:name", handlers: [pages.asset], tagged: true },
   ];
 
   const app = express();
@@ -64,9 +66,11 @@ export function createApp({ engine, config, logger, metrics, tracing, keys }: Ap
   app.use(openContext(logger, metrics, tracing), securityHeaders());
   if (config.corsOrigins.length > 0) app.use(crossOrigin(config.corsOrigins));
   app.use(guard(keys, rates));
-  for (const { method, path, handlers } of routes) {
-    const name: Handler = (_req, res, next) => {
+  for (const { method, path, handlers, tagged } of routes) {
+    const name: Handler = (req, res, next) => {
       contextOf(res).route = path;
+      // Of a reply without a tag nobody has a copy; express would answer "*" with 304.
+      if (!tagged) delete req.headers["if-none-match"];
       next();
     };
     // Express answers HEAD from the GET handler, without the body.

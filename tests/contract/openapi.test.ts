@@ -61,6 +61,7 @@ describe("openapi.yaml and the running server", () => {
   test("what only tells of the server", async () => {
     for (const path of ["/health/live", "/health/ready", "/info", "/metrics", "/openapi.yaml"]) {
       await expectReply("get", path, 200, "-", fetch(service.url + path));
+      await expectReply("get", path, 200, "-", fetch(service.url + path, { headers: { "if-none-match": "*" } }));
       const head = await fetch(service.url + path, { method: "HEAD" });
       assert.deepEqual([head.status, await head.text()], [200, ""]);
       await expectReply("options", path, 204, "-", fetch(service.url + path, { method: "OPTIONS" }));

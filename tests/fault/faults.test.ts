@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, mkdtempSync, openSync, closeSync, readFileSync, rmSync, writeFileSync, cpSync } from "node:fs";
 import { once } from "node:events";
-import { createServer, type AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { spawn } from "node:child_process";
@@ -155,6 +155,25 @@ describe("the server process", () => {
     for (let i = 0; i < 3; i += 1) assert.equal((await fetch(`http://127.0.0.1:${port}/info`)).status, 200);
     assert.match(errors, /^the log cannot be written: ENOSPC/);
     assert.equal(errors.match(/the log cannot/g)!.length, 1);
+  });
+
+  test("file descriptors run out: it lives, and serves again when there are some", async (t) => {
+    // The shell's limit is for the whole process; a server idles with some thirty of them open.
+    if (process.platform === "win32") return;
+    const port = await freePort();
+    const args = [process.execPath, projectPath("dist/tests/fixtures/fake-main.js"), "--port", String(port), "--models-dir", folder(t), "--engines", "1", "--grace-ms", "0"];
+    const child = spawn("sh", ["-c", 'ulimit -n 80; exec "$@"', "sh", ...args], { stdio: "ignore" });
+    t.after(() => child.kill("SIGKILL"));
+    const ready = () => fetch(`http://127.0.0.1:${port}/health/ready`, { headers: { connection: "close" }, signal: AbortSignal.timeout(2_000) }).then(({ status }) => status === 200, () => false);
+    await until(ready);
+    const held = Array.from({ length: 150 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
+    t.after(() => held.forEach((socket) => socket.destroy()));
+    await new Promise((resume) => setTimeout(resume, 1_000));
+    assert.equal(child.exitCode, null);
+    held.forEach((socket) => socket.destroy());
+    await until(ready);
+    const post = await fetch(`http://127.0.0.1:${port}/paraphrase`, { method: "POST", headers: { "content-type": "application/json" }, body: '{"text":"a"}' });
+    assert.equal(post.status, 200);
   });
 
   test("whoever reads the log is gone: requests are served on", async (t) => {
