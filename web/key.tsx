@@ -2,7 +2,7 @@
 export function KeyForm({ refused, use }: { refused: boolean; use: (key: string) => void }) {
   return (
     <form
-      class="key"
+      class="unlock"
       aria-label="API key"
       onSubmit={(event) => {
         event.preventDefault();

@@ -192,13 +192,13 @@ describe("a server with API keys", () => {
     const { page, hosts } = await openPage(browser);
     await page.goto(service.url + LINK);
     await page.getByLabel(/asks for an API key/).fill("not-the-key-of-this-server");
-    await page.click(".key button");
-    await page.waitForSelector(".key [role=alert]");
+    await page.click(".unlock button");
+    await page.waitForSelector(".unlock [role=alert]");
     assert.deepEqual(await seriousFaults(page), []);
     await page.getByLabel(/asks for an API key/).fill(key);
-    await page.click(".key button");
+    await page.click(".unlock button");
     await page.waitForSelector(".badge.ready");
-    assert.equal(await page.locator(".key").count(), 0);
+    assert.equal(await page.locator(".unlock").count(), 0);
     await page.click("button[type=submit]");
     await done(page);
     const kept = (await page.evaluate("JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, location.href])")) as string;
