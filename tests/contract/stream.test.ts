@@ -106,6 +106,7 @@ describe("an event stream", () => {
     writableNeedDrain = false;
     status = () => this;
     set = () => this;
+    vary = () => this;
     write = (chunk: string) => this.chunks.push(chunk);
     end = () => this;
   }
