@@ -10,6 +10,13 @@ from .config import ModelConfig
 from .denoiser import Block, Denoiser, mask_bias
 
 
+def begin_with_a_word(logits: torch.Tensor, special: torch.Tensor) -> torch.Tensor:
+    """Logits [B, L, V] whose place after [CLS] cannot hold a special token, so that no text is empty. special: bool for
+    each id of the tokenizer, whose vocabulary some models' tables exceed."""
+    first = logits[:, 1:2] - 1e9 * F.pad(special.to(logits.dtype), (0, logits.shape[-1] - len(special)))
+    return torch.cat((logits[:, :1], first, logits[:, 2:]), 1)
+
+
 class Decoder(nn.Module):
     """Latents and source are denormalised encoder states [B, L, H], [B, S, H]; no position embedding, no target mask.
 

@@ -77,7 +77,8 @@ def parity(encoder: FrozenEncoder, denoiser, decoder, fp32: dict[str, Path], fin
         source = encoder(ids)
         reference = sample(denoiser, source, mask, canvas, coefficients, noise=noise)
         exact = sample(copy.deepcopy(denoiser).double(), source.double(), mask.double(), canvas, coefficients, noise=[n.double() for n in noise])
-        tokens = decoder(encoder.denormalise(reference), encoder.denormalise(source), mask).argmax(-1).numpy()
+        logits = decoder(encoder.denormalise(reference), encoder.denormalise(source), mask)
+        tokens = logits.argmax(-1).numpy()
     arrays = [n.numpy() for n in noise]
     x, ids32 = onnx_trajectory(fp32, ids.numpy(), encoder.pad_id, canvas, coefficients, schedule, c.precondition, arrays)
     y, ids8 = onnx_trajectory(final, ids.numpy(), encoder.pad_id, canvas, coefficients, schedule, c.precondition, arrays)
@@ -147,7 +148,7 @@ def export_bundle(args) -> None:
     table = encoder.word_embeddings.detach().numpy()
     rows, scales = table_to_int8(table)
     with tempfile.TemporaryDirectory() as scratch:
-        fp32 = export_graphs(encoder, denoiser, decoder, Path(scratch))
+        fp32 = export_graphs(encoder, denoiser, decoder, Path(scratch), never_empty=True)
         final: dict[str, Path] = {}
         _write(shared / TABLE_FILE, rows.tobytes() + scales.tobytes(), args.replace_shared)
         for name, path in fp32.items():

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from .decoder import Decoder
+from .decoder import Decoder, begin_with_a_word
 from .denoiser import Denoiser
 from .encoder import FrozenEncoder
 
@@ -87,11 +87,14 @@ class StepGraph(nn.Module):
 
 
 class DecoderGraph(nn.Module):
-    """x, states (both normalised) and bias [B, S] -> ids [B, L] int64, probability [B, L] of each."""
+    """x, states (both normalised) and bias [B, S] -> ids [B, L] int64, probability [B, L] of each. `never_empty` keeps special tokens
+    from the first place after [CLS], which the published decoder does not."""
 
-    def __init__(self, decoder: Decoder, encoder: FrozenEncoder | NormaliserGraph):
+    def __init__(self, decoder: Decoder, encoder: FrozenEncoder | NormaliserGraph, never_empty: bool = False):
         super().__init__()
-        self.decoder = decoder
+        self.decoder, self.never_empty = decoder, never_empty
+        if never_empty:
+            self.register_buffer("special", encoder.is_special.clone())
         self.register_buffer("mean", encoder.mean.clone())
         self.register_buffer("std", encoder.std.clone())
 
@@ -102,12 +105,15 @@ class DecoderGraph(nn.Module):
         if self.decoder.tied:
             h = self.decoder.transform_norm(nn.functional.gelu(self.decoder.transform(h)))
         logits = self.decoder.logits(h)
+        if self.never_empty:
+            logits = begin_with_a_word(logits, self.special)
         ids = logits.argmax(-1)
         top = logits.max(-1, keepdim=True).values
         return ids, 1.0 / (logits - top).exp().sum(-1)
 
 
-def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, decoder: Decoder, folder: Path) -> dict[str, Path]:
+def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, decoder: Decoder, folder: Path,
+                  never_empty: bool = False) -> dict[str, Path]:
     """Write encoder, condition, denoiser and decoder in fp32. Returns the path of each. Where only the normaliser of an
     encoder is at hand it is written in the encoder's place, as `normaliser`: enough to check a model, not to serve it."""
     c = denoiser.config
@@ -128,7 +134,7 @@ def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, 
                      ["x_next", "x0"],
                      [{0: rows, 1: canvas}, {0: rows, 1: canvas}, {0: rows}, {0: rows, 3: source}, {0: rows, 3: source},
                       {0: rows, 1: source}, {0: rows}, {0: rows, 1: canvas}, {0: rows}, {0: rows}, {0: rows}]),
-        "decoder": (DecoderGraph(decoder, encoder), (x, states, bias), ["x", "states", "bias"], ["ids", "probability"],
+        "decoder": (DecoderGraph(decoder, encoder, never_empty), (x, states, bias), ["x", "states", "bias"], ["ids", "probability"],
                     [{0: rows, 1: canvas}, {0: rows, 1: source}, {0: rows, 1: source}]),
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import torch
 
+from .decoder import begin_with_a_word
 from .denoiser import Denoiser, mask_bias
 from .schedule import NoiseSchedule, time_grid
 
@@ -96,7 +97,8 @@ class Clamp:
 
     def read(self, x0: torch.Tensor) -> list[list[int]]:
         """Token ids of every canvas, repeats merged, padding after the end token."""
-        ids = self.decoder(self.encoder.denormalise(x0.float()), self.source, self.mask).argmax(-1).tolist()
+        logits = self.decoder(self.encoder.denormalise(x0.float()), self.source, self.mask)
+        ids = begin_with_a_word(logits, self.encoder.is_special).argmax(-1).tolist()
         sep, pad = self.encoder.tokenizer.sep_token_id, self.encoder.pad_id
         return [merge_repeats(line, source, sep, pad, self.special) for line, source in zip(ids, self.source_ids)]
 

@@ -18,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tdi_training.batches import BatchOptions, BatchStream, ResidentPairs
 from tdi_training.config import PRESETS
 from tdi_training.data import PackedPairs, prepare
+from tdi_training.decoder import begin_with_a_word
 from tdi_training.denoiser import CopyHead, Denoiser
 from tdi_training.encoder import FrozenEncoder, encode_folder
 from tdi_training.mine import mine
@@ -160,6 +161,13 @@ class Unrolling(unittest.TestCase):
         torch.testing.assert_close(asked[0].float(), torch.tensor([-1.5, 4.0]), rtol=1e-3, atol=1e-3)
         self.assertTrue((x[0] > 20).all() and (x[1].abs() < 5).all())
         self.assertTrue((draft == 50.0).all())
+
+
+class Reading(unittest.TestCase):
+    def test_a_text_begins_with_a_word_whatever_the_decoder_says(self):
+        special = torch.tensor([True, True, False, False])
+        logits = torch.tensor([[[9.0, 0, 0, 0, 0], [9.0, 8, 1, 2, 0], [9.0, 0, 0, 0, 0]]])
+        self.assertEqual(begin_with_a_word(logits, special).argmax(-1).tolist(), [[0, 3, 0]])
 
 
 class Quantisation(unittest.TestCase):
