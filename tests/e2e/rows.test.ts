@@ -21,13 +21,17 @@ describe("texts are independent", () => {
 
   test("the last event of a row reads as the result", async () => {
     const events: StepEvent[] = [];
-    const parts = QUESTIONS.map((text, index) => ({ ...part(text, "ddim", 0.5), index, everySteps: 3 }));
+    // One candidate: of several, near-duplicates are merged into one spelling.
+    const parts = QUESTIONS.map((text, index) => {
+      const mine = part(text, "ddim", 0.5);
+      return { ...mine, options: { ...mine.options, numCandidates: 1 }, index, everySteps: 3 };
+    });
     const results = await generate(pipeline, parts, { maxRows: 8 }, (event) => events.push(event));
-    assert.equal(events.length, QUESTIONS.length * 2 * 2);
-    for (const { index, candidate, step, text, tokens } of events) {
+    assert.equal(events.length, QUESTIONS.length * 2);
+    for (const { index, step, text, tokens } of events) {
       assert.ok(step === 3 || step === 5);
       assert.ok(tokens.every(({ confidence }) => confidence > 0 && confidence <= 1));
-      if (step === 5) assert.ok(results[index]!.candidates.some((each) => each.text === text), `${index} ${candidate}: ${text}`);
+      if (step === 5) assert.equal(text, results[index]!.text);
     }
   });
 
