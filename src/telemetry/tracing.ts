@@ -1,17 +1,9 @@
 import type { Context } from "@opentelemetry/api";
+import type { TickSpan } from "../engine/contract.js";
 import type { TraceParent } from "./trace-context.js";
 
 /** Durations of a reply's stages in milliseconds, in the order in which they follow each other. */
 export type Stages = Record<"queue" | "conditioning" | "denoising" | "decoding", number>;
-
-/** A piece of the denoising stage; `at` and `ms` in milliseconds, from the stage's beginning. */
-export interface TickSpan {
-  at: number;
-  ms: number;
-  rows: number;
-  steps: number;
-  calls: number;
-}
 
 /** The span of one HTTP request. Attributes hold no user text. */
 export interface RequestSpan {

@@ -432,7 +432,7 @@ def main() -> None:
     import torch
 
     # Sharp attention leaves denormal numbers in the backward pass, which the CPU handles in microcode: a step of a trained
-    # denoiser took 2.1 times as long with them. Threads and backward passes inherit this from here; workers set it again.
+    # denoiser took about twice as long with them. Threads and backward passes inherit this from here; workers set it again.
     torch.set_flush_denormal(True)
     args.run(args)
 

@@ -110,7 +110,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
     most of the cost, and an unbiased third of the positions gives the same gradient in expectation. With a `denoiser`,
     a share of the batches holds its own one-step predictions at log-SNR in [-6, 1] in place of Cor(z): what the
     decoder will really be given. `clean_share` of the others are not corrupted at all. The vocabulary bias has ten times the rate:
-    each entry is moved by few tokens ("an" was read as "a" in a third of all errors on clean latents while it lagged); with `bias_only` nothing else is trained."""
+    each entry is moved by few tokens (a guess that did not help, training/RUNS.md); with `bias_only` nothing else is trained."""
     torch.manual_seed(seed)
     decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings if tied else None)
     if init:
