@@ -108,8 +108,7 @@ def train_decoder_command(args):
     train_decoder(config, _encoder(args, config), _weighted_sets(args.data), [d for d, _ in _weighted_sets(args.valid)],
                   Path(args.out), args.steps, args.batch, args.lr, not args.untied, minutes=args.minutes, seed=args.seed,
                   init=Path(args.init) if args.init else None, optimiser=args.optimiser, muon_lr=args.muon_lr,
-                  denoiser=load_denoiser(Path(args.denoiser)) if args.denoiser else None, corrupt=not args.clean,
-                  clean_share=args.clean_share, bias_only=args.bias_only)
+                  denoiser=load_denoiser(Path(args.denoiser)) if args.denoiser else None, corrupt=not args.clean)
 
 
 def report_decoder_command(args):
@@ -302,8 +301,6 @@ def main() -> None:
     p.add_argument("--optimiser", choices=("adamw", "muon"), default="muon")
     p.add_argument("--muon-lr", type=float, default=0.02)
     p.add_argument("--denoiser", help="denoiser checkpoint: half of the batches then hold its own predictions")
-    p.add_argument("--bias-only", action="store_true", help="train nothing but the bias of the vocabulary")
-    p.add_argument("--clean-share", type=float, default=0.0, help="share of the corrupted batches that are left clean")
     p.add_argument("--clean", action="store_true", help="train on clean latents, without the paper's corruption Cor")
     p.add_argument("--untied", action="store_true", help="a vocabulary map of its own, as in the paper")
     p.set_defaults(run=train_decoder_command)

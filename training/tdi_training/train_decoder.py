@@ -104,26 +104,18 @@ def one_step(denoiser, z, source, mask) -> torch.Tensor:
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
                   batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.25,
                   seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
-                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5, corrupt: bool = True,
-                  clean_share: float = 0.0, bias_only: bool = False) -> Decoder:
+                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5, corrupt: bool = True) -> Decoder:
     """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
     most of the cost, and an unbiased third of the positions gives the same gradient in expectation. With a `denoiser`,
     a share of the batches holds its own one-step predictions at log-SNR in [-6, 1] in place of Cor(z): what the
-    decoder will really be given. `clean_share` of the others are not corrupted at all. The vocabulary bias has ten times the rate:
-    each entry is moved by few tokens (a guess that did not help, training/RUNS.md); with `bias_only` nothing else is trained."""
+    decoder will really be given."""
     torch.manual_seed(seed)
     decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings if tied else None)
     if init:
         decoder.load_state_dict(load_decoder(init, encoder).state_dict())
     elif config.hidden == encoder.hidden and encoder.truncated:
         decoder.init_from_encoder(config.encoder, 3)
-    parameters = dict(decoder.named_parameters())
-    if bias_only:
-        for name, p in parameters.items():
-            p.requires_grad_(name == "bias")
-    optimisers = [] if bias_only else build_optimisers(decoder, optimiser, lr, muon_lr, names=set(parameters) - {"bias"})
-    if "bias" in parameters:
-        optimisers.append(torch.optim.AdamW([parameters["bias"]], lr=10 * lr, betas=(0.9, 0.98), weight_decay=0.0))
+    optimisers = build_optimisers(decoder, optimiser, lr, muon_lr)
     base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
     batches = PairBatches(encoder, sets, config, batch, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -139,8 +131,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
         if denoiser is not None and torch.rand(()) < own_share and ids.shape[1] <= config.max_canvas:
             x = encoder.denormalise(one_step(denoiser, z, source, mask))
         else:
-            clean = not corrupt or torch.rand(()) < clean_share
-            alpha = (torch.ones(len(ids)) if clean else corruption_alpha(len(ids)))[:, None, None]
+            alpha = (corruption_alpha(len(ids)) if corrupt else torch.ones(len(ids)))[:, None, None]
             x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
         source = encoder.denormalise(source) * (torch.rand(len(ids)) >= zero_source).float()[:, None, None]
         pick = torch.rand(ids.shape) < positions
