@@ -13,13 +13,9 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 def _weighted_sets(items: list[str]):
     """`folder` or `folder:weight` arguments -> [(PackedPairs, weight)]."""
-    from .data import PackedPairs
+    from .data import PackedPairs, weighted_paths
 
-    sets = []
-    for item in items:
-        folder, _, weight = item.partition(":")
-        sets.append((PackedPairs(Path(folder)), float(weight or 1)))
-    return sets
+    return [(PackedPairs(folder), weight) for folder, weight in weighted_paths(items)]
 
 
 def _config(args):
@@ -44,10 +40,9 @@ def _encoder(args, config):
 
 def _texts(data):
     """Validation sources and references: the original texts beside the packed ids."""
-    from .data import read_pairs
+    from .data import read_texts
 
-    pairs = read_pairs(Path(data))
-    return [s for s, _ in pairs], [t for _, t in pairs]
+    return read_texts(Path(data))
 
 
 def prepare_command(args):
@@ -125,6 +120,7 @@ def train_command(args):
     import torch
 
     from .batches import BatchOptions
+    from .data import weighted_paths
     from .train import TrainOptions, train
 
     torch.set_num_threads(args.threads)
@@ -138,7 +134,7 @@ def train_command(args):
                            token_dropout=args.token_dropout, widths=widths,
                            crops=tuple(int(c) for c in args.crops.split(",") if c))
     sampling = {"steps": args.sample_steps, "solver": args.sample_solver, "guidance": args.sample_guidance, "clamp_steps": args.sample_clamp}
-    train(config, Path(args.stats), [(Path(f), float(w or 1)) for f, _, w in (item.partition(":") for item in args.data)], Path(args.valid),
+    train(config, Path(args.stats), weighted_paths(args.data), Path(args.valid),
           Path(args.decoder) if args.decoder else None, _texts(args.valid_text), Path(args.out), options, batches, args.device, sampling)
 
 

@@ -87,8 +87,7 @@ class AutoregressiveDecoder(nn.Module):
         scores = torch.matmul(self.pointer_query(h), cross[-1][0].transpose(1, 2)) * h.shape[-1] ** -0.5
         return (scores + bias[:, 0]).softmax(-1)
 
-    def loss(self, ids: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, source_ids: torch.Tensor, pad: int,
-             smoothing: float = 0.0) -> torch.Tensor:
+    def loss(self, ids: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, source_ids: torch.Tensor, pad: int) -> torch.Tensor:
         """Mean negative log-likelihood a token of ids [B, L] after the first; padding does not count."""
         cross, bias = self.keys_values(source), mask_bias(mask)
         h, _ = self.states(ids[:, :-1], cross, bias)
@@ -100,8 +99,7 @@ class AutoregressiveDecoder(nn.Module):
         written = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(-1)
         gate = self.gate(h)[:, 0]
         mixed = torch.logaddexp(F.logsigmoid(-gate) + written, F.logsigmoid(gate) + copied.clamp_min(1e-9).log())
-        loss = -mixed.mean()
-        return loss if not smoothing else (1 - smoothing) * loss - smoothing * (logits.mean(-1) - logits.logsumexp(-1)).mean()
+        return -mixed.mean()
 
     def log_probabilities(self, h: torch.Tensor, cross: Cache, bias: torch.Tensor, source_ids: torch.Tensor) -> torch.Tensor:
         """[B, 1, H] of the newest token -> log p [B, V] of the next one."""

@@ -20,7 +20,6 @@ def add_autoregressive_commands(commands) -> None:
     p.add_argument("--lr", type=float, default=1e-3)
     p.add_argument("--muon-lr", type=float, default=0.02)
     p.add_argument("--ema", type=float, default=0.99)
-    p.add_argument("--smoothing", type=float, default=0.0, help="label smoothing")
     p.add_argument("--token-dropout", type=float, default=0.1, help="source positions hidden in training, against copying")
     p.add_argument("--no-swap", action="store_true")
     p.add_argument("--crops", default="", help="source lengths to draw from a batch at a time")
@@ -82,36 +81,29 @@ def _model(args):
     return load_autoregressive(Path(args.checkpoint), encoder), encoder
 
 
-def _texts(path: str) -> tuple[list[str], list[str]]:
-    from .data import read_pairs
-
-    pairs = read_pairs(Path(path))
-    return [s for s, _ in pairs], [t for _, t in pairs]
-
-
 def train_command(args) -> None:
     import torch
 
     from .batches import BatchOptions
     from .config import load_config
+    from .data import read_texts, weighted_paths
     from .train_autoregressive import train_autoregressive
 
     torch.set_num_threads(args.threads)
-    sets = [(Path(f), float(w or 1)) for f, _, w in (item.partition(":") for item in args.data)]
     options = BatchOptions(batch=args.batch, swap=not args.no_swap, slack=1, source_dropout=0.0, token_dropout=args.token_dropout,
                            widths=tuple(int(w) for w in args.widths.split(",")), crops=tuple(int(c) for c in args.crops.split(",") if c))
-    train_autoregressive(load_config(args.preset), Path(args.stats), sets, Path(args.valid), _texts(args.valid_text), Path(args.out),
-                         args.minutes, options, args.lr, args.muon_lr, args.ema, args.smoothing, args.workers, args.rows, args.seed,
+    train_autoregressive(load_config(args.preset), Path(args.stats), weighted_paths(args.data), Path(args.valid), read_texts(Path(args.valid_text)), Path(args.out),
+                         args.minutes, options, args.lr, args.muon_lr, args.ema, args.workers, args.rows, args.seed,
                          Path(args.init) if args.init else None)
 
 
 def generate_command(args) -> None:
-    from .data import PackedPairs
+    from .data import PackedPairs, read_texts
     from .train_autoregressive import score
 
     model, encoder = _model(args)
     beams = tuple(int(n) for n in args.beams.split(","))
-    print(json.dumps(score(model, encoder, PackedPairs(Path(args.valid)), _texts(args.valid_text), args.rows, beams), indent=1))
+    print(json.dumps(score(model, encoder, PackedPairs(Path(args.valid)), read_texts(Path(args.valid_text)), args.rows, beams), indent=1))
 
 
 def export_command(args) -> None:

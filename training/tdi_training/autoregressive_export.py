@@ -13,7 +13,7 @@ from torch import nn
 
 from .autoregressive import AutoregressiveDecoder
 from .encoder import FrozenEncoder, resolve_encoder
-from .export import PARITY_TEXTS, _session, tokens_of
+from .export import PARITY_TEXTS, open_session, tokens_of
 from .graphs import EncoderGraph
 from .quantise import store_int8, strip_metadata
 from .search import beam_search
@@ -97,7 +97,7 @@ def export_autoregressive(model: AutoregressiveDecoder, encoder: FrozenEncoder, 
 
 def greedy_agreement(model: AutoregressiveDecoder, encoder: FrozenEncoder, folder: Path) -> dict:
     """Greedy texts of the graphs against PyTorch's: share of equal texts, and the largest difference of a text's log-probability."""
-    sessions = {name: _session(folder / f"{name}.onnx") for name in ("encoder", "prefix", "next")}
+    sessions = {name: open_session(folder / f"{name}.onnx") for name in ("encoder", "prefix", "next")}
     tok, c = encoder.tokenizer, model.config
     equal, worst = 0, 0.0
     for text in PARITY_TEXTS["paraphrase"]:

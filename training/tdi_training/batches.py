@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -49,6 +50,13 @@ class ResidentPairs:
         self.counts = {s: torch.from_numpy(v).to(device) for s, v in data.counts.items()}
         self.lengths = data.counts
         self.latents = {s: resident(z) for s, z in data.encodings.items()}
+
+    @staticmethod
+    def open(folder: Path, device: torch.device, encoder: FrozenEncoder) -> "ResidentPairs":
+        """A prepared folder, its encodings memory-mapped."""
+        data = PackedPairs(folder)
+        data.load_encodings(in_memory=False)
+        return ResidentPairs(data, device, encoder)
 
     def _index(self, side: str, rows: torch.Tensor, length: int):
         start = self.starts[side][rows][:, None]

@@ -33,6 +33,17 @@ def read_pairs(path: Path, exclude: frozenset[str] = frozenset()) -> list[tuple[
     return rows
 
 
+def read_texts(path: Path) -> tuple[list[str], list[str]]:
+    """Sources and targets of such a file, as two lists."""
+    pairs = read_pairs(path)
+    return [s for s, _ in pairs], [t for _, t in pairs]
+
+
+def weighted_paths(items: list[str]) -> list[tuple[Path, float]]:
+    """`path` or `path:weight` arguments -> [(path, weight)], 1 unless given."""
+    return [(Path(path), float(weight or 1)) for path, _, weight in (item.partition(":") for item in items)]
+
+
 def pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(token_lists) + 1, dtype=np.int64)
     np.cumsum([len(x) for x in token_lists], out=offsets[1:])

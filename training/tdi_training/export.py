@@ -28,7 +28,7 @@ TABLE_FILE = "embeddings.int8.bin"
 SHARED_ROLES = ("encoder", "decoder")
 
 
-def _session(path: Path):
+def open_session(path: Path):
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -42,7 +42,7 @@ def _session(path: Path):
 def onnx_trajectory(folder: dict[str, Path], ids: np.ndarray, pad: int, canvas: int, coefficients, schedule: NoiseSchedule,
                     precondition: bool, noise: list[np.ndarray]):
     """Sample with the graphs alone, as the server does. Returns the last x [B, L, H] and the token ids [B, L]."""
-    sessions = {name: _session(path) for name, path in folder.items()}
+    sessions = {name: open_session(path) for name, path in folder.items()}
     mask = (ids != pad).astype(np.float32)
     bias = ((1.0 - mask) * -1e9).astype(np.float32)
     states = sessions["encoder"].run(None, {"ids": ids, "mask": mask})[0]

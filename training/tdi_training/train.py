@@ -167,13 +167,8 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     torch.manual_seed(o.seed + 1000 * rank + step)
     encoder = FrozenEncoder(config.encoder, config.layer).load_statistics(stats).to(dev)
 
-    def resident(folder: Path) -> ResidentPairs:
-        data = PackedPairs(folder)
-        data.load_encodings(in_memory=False)
-        return ResidentPairs(data, dev, encoder)
-
     null_ids = encoder.tokenizer("")["input_ids"]
-    stream = BatchStream([(resident(folder), w) for folder, w in sets], config.canvases, config.source_length, b, null_ids,
+    stream = BatchStream([(ResidentPairs.open(folder, dev, encoder), w) for folder, w in sets], config.canvases, config.source_length, b, null_ids,
                          (o.seed, step), (rank, o.workers))
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     worker = Worker(shared, rank, o.workers)
@@ -186,7 +181,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
             opt.load_state_dict(saved)
     scoring = None
     if first:
-        valid = resident(valid_folder)
+        valid = ResidentPairs.open(valid_folder, dev, encoder)
         decoder = load_decoder(decoder_path, encoder) if decoder_path else None
         held = held_out_batches(valid, config, null_ids, b.batch)
         scoring = Scoring(ema, decoder, encoder, valid.data, references, held, schedule, config, o, out, sampling or {})

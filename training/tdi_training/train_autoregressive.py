@@ -22,6 +22,7 @@ from .metrics import scores
 from .optim import build_optimisers, set_rates
 from .search import search_rows
 from .shared import Shared, Worker
+from .train import save_checkpoint, save_ema
 
 
 def load_autoregressive(path: Path, encoder: FrozenEncoder) -> AutoregressiveDecoder:
@@ -32,16 +33,8 @@ def load_autoregressive(path: Path, encoder: FrozenEncoder) -> AutoregressiveDec
     return model.eval()
 
 
-def save(path: Path, model, ema, config: ModelConfig, **state) -> None:
-    """A checkpoint to go on from at `path`, and the averaged weights alone in fp16 beside it as ema.pt."""
-    partial = path.with_suffix(".partial")
-    torch.save({"model": model.state_dict(), "ema": ema.state_dict(), "config": config.to_json(), **state}, partial)
-    partial.replace(path)
-    torch.save({"ema": {k: v.half() for k, v in ema.state_dict().items()}, "config": config.to_json()}, path.with_name("ema.pt"))
-
-
 def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], valid: Path, references, out: Path,
-                         minutes: float, b: BatchOptions, lr: float, muon_lr: float, ema_decay: float, smoothing: float, workers: int,
+                         minutes: float, b: BatchOptions, lr: float, muon_lr: float, ema_decay: float, workers: int,
                          rows: int, seed: int, init: Path | None = None) -> None:
     """Runs for `minutes` of training in all, over as many processes as it takes; the rate decays as a cosine of the clock."""
     torch.manual_seed(seed)
@@ -61,7 +54,7 @@ def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path
         state = {k: saved[k] for k in state}
         print(f"resumed at step {state['step']}, {state['seconds'] / 60:.1f} min")
     shared = Shared.create(model, ema, workers)
-    args = (shared, state, config, stats, sets, out, minutes, b, lr, muon_lr, ema_decay, smoothing, workers, seed)
+    args = (shared, state, config, stats, sets, out, minutes, b, lr, muon_lr, ema_decay, workers, seed)
     if workers == 1:
         train_worker(0, *args)
     else:
@@ -73,7 +66,7 @@ def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path
 
 
 def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, stats: Path, sets, out: Path, minutes: float, b: BatchOptions,
-                 lr: float, muon_lr: float, ema_decay: float, smoothing: float, workers: int, seed: int) -> None:
+                 lr: float, muon_lr: float, ema_decay: float, workers: int, seed: int) -> None:
     """The loop of one worker; worker 0 also keeps the clock, writes the log and saves."""
     if workers > 1:
         torch.set_num_threads(1)
@@ -82,12 +75,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     torch.manual_seed(seed + 1000 * rank + step)
     encoder = FrozenEncoder(config.encoder, config.layer).load_statistics(stats)
 
-    def resident(folder: Path) -> ResidentPairs:
-        data = PackedPairs(folder)
-        data.load_encodings(in_memory=False)
-        return ResidentPairs(data, torch.device("cpu"), encoder)
-
-    stream = BatchStream([(resident(folder), w) for folder, w in sets], config.canvases, config.source_length, b,
+    stream = BatchStream([(ResidentPairs.open(folder, torch.device("cpu"), encoder), w) for folder, w in sets], config.canvases, config.source_length, b,
                          encoder.tokenizer("")["input_ids"], (seed, step), (rank, workers))
     worker = Worker(shared, rank, workers)
     optimisers = build_optimisers(shared.model, "muon", lr, muon_lr, names=worker.names)
@@ -110,14 +98,15 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         if shared.clock[1] == 2.0:
             torch.save([opt.state_dict() for opt in optimisers], kept)
             if rank == 0:
-                save(out / "last.pt", shared.model, shared.ema, config, step=step, examples=examples, seconds=seconds)
+                save_checkpoint(out / "last.pt", shared.model, shared.ema, step, seconds, examples, config, best=-1.0)
+                save_ema(out / "ema.pt", shared.ema, config)
                 saved_at = time.time()
             worker.wait()
         if progress >= 1.0:
             break
         set_rates(optimisers, base, min(1.0, (step + 1) / 30) * max(0.01, 0.5 * (1 + math.cos(math.pi * progress))))
         batch = stream.draw()
-        loss = shared.model.loss(batch.target_ids, batch.source, batch.mask, batch.source_ids, encoder.pad_id, smoothing)
+        loss = shared.model.loss(batch.target_ids, batch.source, batch.mask, batch.source_ids, encoder.pad_id)
         loss.backward()
         worker.combine(1.0)
         for opt in optimisers:
