@@ -1,5 +1,6 @@
 import { useRef } from "preact/hooks";
 import type { Bundle, Info } from "../src/client/types.js";
+import { Choice } from "./choice.js";
 import { Field } from "./field.js";
 import { RareSettings } from "./rare-settings.js";
 import { SAMPLES } from "./samples.js";
@@ -100,14 +101,14 @@ export function Form({ settings, change, bundle, limits, run, submit, stop }: Pr
         </Field>
         <Field label="Solver" help="How noise is removed" fault={faultOf("solver")}>
           {(attributes) => (
-            <select {...attributes} value={settings.solver} onChange={(event) => change({ solver: event.currentTarget.value as Settings["solver"] })}>
-              <option value="">{bundle ? SOLVER_NAMES[bundle.defaults.solver] : "Default"}</option>
-              {SOLVERS.filter((solver) => solver !== bundle?.defaults.solver || settings.solver === solver).map((solver) => (
-                <option key={solver} value={solver}>
-                  {SOLVER_NAMES[solver]}
-                </option>
-              ))}
-            </select>
+            <Choice
+              attributes={attributes}
+              value={settings.solver}
+              unset={bundle ? SOLVER_NAMES[bundle.defaults.solver] : "Default"}
+              values={SOLVERS.filter((solver) => solver !== bundle?.defaults.solver || settings.solver === solver)}
+              nameOf={(solver) => SOLVER_NAMES[solver]}
+              onChoose={(solver) => change({ solver })}
+            />
           )}
         </Field>
         <Field label="Seed" help="Same seed, same text" fault={faultOf("seed")}>

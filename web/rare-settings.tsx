@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import type { Bundle, Grid, Ranking } from "../src/client/types.js";
+import { Choice } from "./choice.js";
 import { Field } from "./field.js";
 import { GRIDS, RANKINGS, RARE, type Settings } from "./settings.js";
 
@@ -24,14 +25,7 @@ export function RareSettings({ settings, change, bundle, faultOf }: Props) {
       <div class="knobs">
         <Field label="Grid" help="How steps are spaced" fault={faultOf("grid")}>
           {(attributes) => (
-            <select {...attributes} value={settings.grid} onChange={(event) => change({ grid: event.currentTarget.value as Settings["grid"] })}>
-              <option value="">{bundle ? `Default: ${GRID_NAMES[bundle.defaults.grid]}` : "Default"}</option>
-              {GRIDS.map((grid) => (
-                <option key={grid} value={grid}>
-                  {GRID_NAMES[grid]}
-                </option>
-              ))}
-            </select>
+            <Choice attributes={attributes} value={settings.grid} unset={bundle ? `Default: ${GRID_NAMES[bundle.defaults.grid]}` : "Default"} values={GRIDS} nameOf={(grid) => GRID_NAMES[grid]} onChoose={(grid) => change({ grid })} />
           )}
         </Field>
         <Field label="Clamped steps" help="Go on from words" fault={faultOf("clamp_steps")}>
@@ -41,26 +35,12 @@ export function RareSettings({ settings, change, bundle, faultOf }: Props) {
         </Field>
         <Field label="Ranking" help="What makes the best one" fault={faultOf("ranking")}>
           {(attributes) => (
-            <select {...attributes} value={settings.ranking} onChange={(event) => change({ ranking: event.currentTarget.value as Settings["ranking"] })}>
-              <option value="">{`Default: ${RANKING_NAMES.mbr}`}</option>
-              {RANKINGS.map((ranking) => (
-                <option key={ranking} value={ranking}>
-                  {RANKING_NAMES[ranking]}
-                </option>
-              ))}
-            </select>
+            <Choice attributes={attributes} value={settings.ranking} unset={`Default: ${RANKING_NAMES.mbr}`} values={RANKINGS} nameOf={(ranking) => RANKING_NAMES[ranking]} onChoose={(ranking) => change({ ranking })} />
           )}
         </Field>
         <Field label="Canvas" help="Places for words" fault={faultOf("canvas")}>
           {(attributes) => (
-            <select {...attributes} value={settings.canvas} onChange={(event) => change({ canvas: event.currentTarget.value })}>
-              <option value="">By the text's length</option>
-              {canvases(bundle, settings.canvas).map((canvas) => (
-                <option key={canvas} value={canvas}>
-                  {canvas}
-                </option>
-              ))}
-            </select>
+            <Choice attributes={attributes} value={settings.canvas} unset="By the text's length" values={canvases(bundle, settings.canvas)} nameOf={(canvas) => canvas} onChoose={(canvas) => change({ canvas })} />
           )}
         </Field>
         <Field label="Overlong text" help="Over the model’s limit" fault={faultOf("truncation")}>

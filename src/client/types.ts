@@ -107,7 +107,7 @@ export interface GenerateRequest {
    */
   truncation?: "error" | "end";
   /**
-   * Candidates with more words rank behind those within.
+   * Candidates with more words rank behind those within, and are cut there: their finish_reason is max_words.
    */
   max_words?: number;
   /**
@@ -207,7 +207,7 @@ export interface Candidate {
    */
   count: number;
   /**
-   * stop, the model ended the text; canvas, it filled the canvas without an end; max_words, it has more words than asked for.
+   * stop, the model ended the text; canvas, it filled the canvas without an end; max_words, it had more words than asked for and was cut there.
    */
   finish_reason: "stop" | "canvas" | "max_words";
 }

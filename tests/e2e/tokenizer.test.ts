@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
-import { Tokenizer } from "../../src/conditioning/tokenizer.js";
-import { type BundleCard, readBundles } from "../../src/model/bundle.js";
-import { projectPath } from "../../src/project.js";
+import type { Tokenizer } from "../../src/conditioning/tokenizer.js";
+import type { BundleCard } from "../../src/model/bundle.js";
+import { embeddedTokenizer } from "../fixtures/tokenizer.js";
 
 /** Ids recorded from the Python tokenizer of the same file (transformers 5.23, all-MiniLM-L6-v2). */
 describe("the tokenizer of the embedded bundles", () => {
@@ -10,9 +10,7 @@ describe("the tokenizer of the embedded bundles", () => {
   let tokens: BundleCard["tokens"];
 
   before(async () => {
-    const { card, paths } = (await readBundles(projectPath("models")))[0]!;
-    tokens = card.tokens;
-    tokenizer = await Tokenizer.load(paths.tokenizer!, tokens);
+    ({ tokenizer, tokens } = await embeddedTokenizer());
   });
 
   test("gives the ids of the Python tokenizer", () => {

@@ -8,16 +8,16 @@ import { before, describe, test } from "node:test";
 import { findKey, parseKeys } from "../../src/access/keys.js";
 import { fold, isWord, splitAtoms } from "../../src/conditioning/atoms.js";
 import { EMPTY_LEXICON, restore } from "../../src/conditioning/restore.js";
-import { Tokenizer } from "../../src/conditioning/tokenizer.js";
+import type { Tokenizer } from "../../src/conditioning/tokenizer.js";
 import { GRIDS, SOLVERS } from "../../src/engine/contract.js";
-import { type BundleCard, readBundles } from "../../src/model/bundle.js";
+import type { BundleCard } from "../../src/model/bundle.js";
 import { gridNamed, times } from "../../src/model/grid.js";
 import { noiseSchedule } from "../../src/model/schedule.js";
 import { solverSteps } from "../../src/model/solver.js";
-import { projectPath } from "../../src/project.js";
 import { EventStream } from "../../src/routes/event-stream.js";
 import { deeperThan } from "../../src/routes/json.js";
 import { SPECIALS } from "../fixtures/hostile.js";
+import { embeddedTokenizer } from "../fixtures/tokenizer.js";
 
 const schedules = fc.record({ name: fc.constantFrom("tan", "sqrt", "cosine"), d: fc.double({ min: 1, max: 15, noNaN: true }) }).map(({ name, d }) => noiseSchedule(name, d));
 const anyText = fc.string({ unit: "binary", maxLength: 60 });
@@ -95,9 +95,7 @@ describe("tokenising any text", () => {
   let tokenizer: Tokenizer;
   let tokens: BundleCard["tokens"];
   before(async () => {
-    const { card, paths } = (await readBundles(projectPath("models")))[0]!;
-    tokens = card.tokens;
-    tokenizer = await Tokenizer.load(paths.tokenizer!, tokens);
+    ({ tokenizer, tokens } = await embeddedTokenizer());
   });
 
   test("no text makes a special token, but the unknown one; what is not read has its share", () => {
