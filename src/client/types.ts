@@ -177,6 +177,10 @@ export interface Result {
      * Tokens dropped from the text's end.
      */
     truncated_tokens: number;
+    /**
+     * Tokens of the sentences that the model's sentence selector left out; 0 where it has none.
+     */
+    unselected_tokens: number;
     steps: number;
     /**
      * Positions that were denoised.
@@ -338,7 +342,14 @@ export interface Bundle {
     clamp_steps: number;
   };
   limits: {
+    /**
+     * Tokens that a text may have.
+     */
     source_tokens: number;
+    /**
+     * Tokens that the encoder reads at most
+     */
+    read_tokens?: number;
     /**
      * @minItems 1
      */

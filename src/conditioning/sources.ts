@@ -2,13 +2,17 @@ import type { FieldFault, GenerateRequest, Warning } from "../engine/contract.js
 import { TdiError } from "../errors.js";
 import type { BundleCard } from "../model/bundle.js";
 import { canvasFor, widthFor } from "../model/lengths.js";
+import { select, type Selector } from "./selection.js";
 import type { Tokenizer } from "./tokenizer.js";
 
-/** A text of a request, tokenised, cut where that was asked for, and given its shapes. */
+/** A text of a request, tokenised, its sentences selected where the bundle does that, cut where that was asked for, and given its shapes. */
 export interface Source {
   text: string;
   ids: number[];
+  /** Tokens over the limit, cut off. */
   truncated: number;
+  /** Tokens of the sentences that the selector left out. */
+  unselected: number;
   width: number;
   canvas: number;
   warnings: Warning[];
@@ -18,8 +22,8 @@ export interface Source {
 const UNREADABLE_SHARE = 0.5;
 
 /** Reads every text of a request; a TdiError names each text at fault, by its place in the request. */
-export function readSources(tokenizer: Tokenizer, card: BundleCard, request: GenerateRequest): Source[] {
-  const { source_tokens: limit, canvases } = card.limits;
+export function readSources(tokenizer: Tokenizer, selector: Selector | undefined, card: BundleCard, request: GenerateRequest): Source[] {
+  const { source_tokens: textLimit, read_tokens: readLimit = textLimit, canvases } = card.limits;
   const tooLong: FieldFault[] = [];
   const unreadable: FieldFault[] = [];
   const tooShort: FieldFault[] = [];
@@ -27,8 +31,13 @@ export function readSources(tokenizer: Tokenizer, card: BundleCard, request: Gen
     const field = `text[${i}]`;
     const encoded = tokenizer.encode(text);
     const warnings: Warning[] = [];
-    let { ids } = encoded;
-    const truncated = Math.max(0, ids.length - limit);
+    const selection = selector && select(text, selector, (sentence) => tokenizer.encode(sentence).ids.length - 2, textLimit);
+    const selected = selection !== undefined && selection.chosen > 0;
+    let ids = selected ? tokenizer.encode(selection.text).ids : encoded.ids;
+    // Without a selection all of the text is read, so that it may have no more than can be.
+    const limit = selected ? textLimit : readLimit;
+    const total = encoded.ids.length;
+    const truncated = Math.max(0, total - limit);
     if (encoded.unreadable >= UNREADABLE_SHARE) {
       unreadable.push({ field, message: `${percent(encoded.unreadable)} of its tokens are unknown to the model, which reads ${card.language}` });
     } else if (encoded.unreadable > 0) {
@@ -36,17 +45,17 @@ export function readSources(tokenizer: Tokenizer, card: BundleCard, request: Gen
     }
     if (encoded.dropped > 0) warnings.push({ code: "dropped_characters", message: `${encoded.dropped} control, format or private-use characters of the text were not read` });
     if (truncated > 0 && request.options.truncation === "error") {
-      tooLong.push({ field, message: `${ids.length} tokens, ${truncated} over the limit of ${limit}` });
+      tooLong.push({ field, message: `${total} tokens, ${truncated} over the limit of ${limit}` });
     } else if (truncated > 0) {
-      ids = [...ids.slice(0, limit - 1), card.tokens.sep];
       warnings.push({ code: "truncated", message: `the last ${truncated} tokens of the text were not read` });
     }
-    const chosen = canvasFor(request.task, ids.length, canvases, card.canvas_rule);
-    if (chosen === undefined) tooShort.push({ field, message: `${ids.length} tokens; a summary needs a text of at least ${Math.min(...canvases)}` });
+    if (ids.length > readLimit) ids = [...ids.slice(0, readLimit - 1), card.tokens.sep];
+    const chosen = canvasFor(request.task, total - truncated, canvases, card.canvas_rule);
+    if (chosen === undefined) tooShort.push({ field, message: `${total} tokens; a summary needs a text of at least ${Math.min(...canvases)}` });
     const canvas = request.options.canvas === "auto" ? (chosen ?? 0) : request.options.canvas;
-    return { text, ids, truncated, width: widthFor(ids.length, limit), canvas, warnings };
+    return { text, ids, truncated, unselected: Math.max(0, total - truncated - ids.length), width: widthFor(ids.length, readLimit), canvas, warnings };
   });
-  if (tooLong.length > 0) throw new TdiError("text_too_long", `A text may have ${limit} tokens; ${tooLong[0]!.field} has more.`, tooLong);
+  if (tooLong.length > 0) throw new TdiError("text_too_long", `${tooLong[0]!.field} is too long: ${tooLong[0]!.message}.`, tooLong);
   if (unreadable.length > 0) throw new TdiError("text_unreadable", "Most of the text is unknown to the model.", unreadable);
   if (tooShort.length > 0) throw new TdiError("text_too_short", "The text is too short to be summarised.", tooShort);
   return sources;

@@ -88,7 +88,7 @@ export interface TextResult {
   /** The first candidate's text. */
   text: string;
   candidates: Candidate[];
-  usage: { source_tokens: number; truncated_tokens: number; steps: number; canvas: number; output_tokens: number };
+  usage: { source_tokens: number; truncated_tokens: number; unselected_tokens: number; steps: number; canvas: number; output_tokens: number };
   warnings: Warning[];
 }
 
@@ -132,7 +132,7 @@ export interface BundleSummary {
   provider: string;
   precision: string;
   defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName; clamp_steps: number };
-  limits: { source_tokens: number; canvases: number[]; max_steps: number; max_guidance: number };
+  limits: { source_tokens: number; read_tokens?: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;
 }

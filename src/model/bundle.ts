@@ -36,7 +36,10 @@ const bundleSchema = z.object({
   schedule,
   defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0), clamp_steps: z.number().int().min(0).default(0) }),
   limits: z.object({
+    /** Tokens that a text may have. */
     source_tokens: z.number().int().positive(),
+    /** Tokens that the encoder reads at most, where a selector leaves fewer than the text has; source_tokens unless given. */
+    read_tokens: z.number().int().positive().optional(),
     canvases: z.array(z.number().int().positive()).min(1),
     max_steps: z.number().int().positive(),
     max_guidance: z.number().min(0),
@@ -53,6 +56,8 @@ const bundleSchema = z.object({
     tokenizer: fileEntry,
     embeddings: fileEntry.optional(),
     lexicon: fileEntry.optional(),
+    /** Says which sentences of a text are read (src/conditioning/selection.ts). */
+    selector: fileEntry.optional(),
   }),
   provenance: z.record(z.string(), z.unknown()),
   scores: z.record(z.string(), z.unknown()),

@@ -1,6 +1,7 @@
 import type * as ort from "onnxruntime-node";
 import { type Condition, Conditioner } from "../conditioning/condition.js";
 import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
+import type { Selector } from "../conditioning/selection.js";
 import { SourceText } from "../conditioning/source.js";
 import { readSources, type Source } from "../conditioning/sources.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
@@ -54,6 +55,7 @@ class TextDiffusion implements Pipeline {
     private readonly denoiser: DenoiserSessions,
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
+    private readonly selector: Selector | undefined,
     private readonly device: Device,
   ) {
     const { card } = bundle;
@@ -74,14 +76,14 @@ class TextDiffusion implements Pipeline {
   }
 
   check(texts: readonly string[], options: GenerateOptions): void {
-    readSources(this.tokenizer, this.bundle.card, { task: this.task, texts: [...texts], options });
+    readSources(this.tokenizer, this.selector, this.bundle.card, { task: this.task, texts: [...texts], options });
   }
 
   async prepare(request: PartRequest): Promise<DiffusionPart> {
     const began = performance.now();
     const { card } = this.bundle;
     const { options, text } = request;
-    const [source] = readSources(this.tokenizer, card, { task: this.task, texts: [text], options });
+    const [source] = readSources(this.tokenizer, this.selector, card, { task: this.task, texts: [text], options });
     const { width, canvas } = source!;
     const [condition] = await this.conditioner.encode([source!.ids], width);
     await this.#nullFor(width);
@@ -173,6 +175,7 @@ class TextDiffusion implements Pipeline {
         usage: {
           source_tokens: source.ids.length,
           truncated_tokens: source.truncated,
+          unselected_tokens: source.unselected,
           steps: used.steps,
           canvas: source.canvas,
           output_tokens: first.tokens,
@@ -203,7 +206,7 @@ class TextDiffusion implements Pipeline {
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
     const part = await this.prepare({ task: this.task, text: words, index: 0, options });
     const classes = <T>(sorted: T[]) => (this.device.name === "cpu" ? [...new Set([sorted[0]!, sorted.at(-1)!])] : sorted);
-    for (const width of classes(widths(limits.source_tokens))) {
+    for (const width of classes(widths(limits.read_tokens ?? limits.source_tokens))) {
       const [condition] = await this.conditioner.encode([Array.from({ length: width }, () => tokens.unk)], width);
       for (const canvas of classes([...limits.canvases].sort((a, b) => a - b))) {
         const row: DiffusionRow = { ...part.rows[0]!, shape: `${canvas}x${width}`, condition: condition! };
@@ -279,7 +282,7 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const denoiser: DenoiserSessions = { step: await files.session(paths.denoiser!) };
   if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(paths.denoiser_loop);
   const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(paths.decoder!), await files.lexicon(paths.lexicon), device);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(paths.decoder!), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
 }
 
 /** Loads one verified bundle by itself. @param threads onnxruntime intra-op threads per session */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import type * as ort from "onnxruntime-node";
 import { EMPTY_LEXICON, type Lexicon, loadLexicon } from "../conditioning/restore.js";
+import { loadSelector, type Selector } from "../conditioning/selection.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
 import type { Device } from "./device.js";
 import { openSession } from "./session.js";
@@ -30,6 +31,10 @@ export class SharedFiles {
 
   async lexicon(path: string | undefined): Promise<Lexicon> {
     return path === undefined ? EMPTY_LEXICON : this.#once(path, async () => loadLexicon(JSON.parse(await readFile(path, "utf8"))));
+  }
+
+  async selector(path: string | undefined): Promise<Selector | undefined> {
+    return path === undefined ? undefined : this.#once(path, async () => loadSelector(JSON.parse(await readFile(path, "utf8"))));
   }
 
   #once<T>(key: string, open: () => Promise<T>): Promise<T> {

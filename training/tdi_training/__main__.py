@@ -227,6 +227,7 @@ def _model_arguments(p, stats=True):
 def main() -> None:
     from .autoregressive_commands import add_autoregressive_commands
     from .commands import add_ablate_command, add_import_command, add_sweep_command
+    from .selection_commands import add_selection_commands
 
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -412,6 +413,8 @@ def main() -> None:
     p.add_argument("--replace-shared", action="store_true", help="overwrite shared files; then export every bundle again")
     p.add_argument("--loop", action="store_true", help="also write the denoiser as a loop of steps, for devices where a call is dear")
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
+    p.add_argument("--selector", help="sentence selector (`fit-selector`) of a summary bundle")
+    p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
     p.set_defaults(run=export_command)
@@ -420,6 +423,7 @@ def main() -> None:
     add_sweep_command(commands)
     add_ablate_command(commands)
     add_autoregressive_commands(commands)
+    add_selection_commands(commands)
 
     args = parser.parse_args()
     import torch

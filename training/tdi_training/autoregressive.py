@@ -79,8 +79,10 @@ class AutoregressiveDecoder(nn.Module):
             h = block.norm(h + F.dropout(block.down(F.gelu(block.up(h))), block.dropout, self.training))
         return h, grown
 
-    def vocabulary_logits(self, h: torch.Tensor) -> torch.Tensor:
-        return F.linear(self.transform_norm(F.gelu(self.transform(h))), self.table, self.bias)
+    def vocabulary_logits(self, h: torch.Tensor, kept: torch.Tensor | None = None) -> torch.Tensor:
+        """[..., H] -> [..., V], or [..., K] of the `kept` ids alone."""
+        table, bias = (self.table, self.bias) if kept is None else (self.table[kept], self.bias[kept])
+        return F.linear(self.transform_norm(F.gelu(self.transform(h))), table, bias)
 
     def pointer(self, h: torch.Tensor, cross: Cache, bias: torch.Tensor) -> torch.Tensor:
         """[B, T, H] -> probability [B, T, S] of each source position, given that one is copied."""
@@ -101,8 +103,10 @@ class AutoregressiveDecoder(nn.Module):
         mixed = torch.logaddexp(F.logsigmoid(-gate) + written, F.logsigmoid(gate) + copied.clamp_min(1e-9).log())
         return -mixed.mean()
 
-    def log_probabilities(self, h: torch.Tensor, cross: Cache, bias: torch.Tensor, source_ids: torch.Tensor) -> torch.Tensor:
-        """[B, 1, H] of the newest token -> log p [B, V] of the next one."""
+    def log_probabilities(self, h: torch.Tensor, cross: Cache, bias: torch.Tensor, source_ids: torch.Tensor,
+                          kept: torch.Tensor | None = None) -> torch.Tensor:
+        """[B, 1, H] of the newest token -> log p [B, V] of the next one. With `kept` the vocabulary is those K ids, [B, K], and
+        `source_ids` are places among them."""
         copy = torch.sigmoid(self.gate(h))[:, 0]
-        mixed = self.vocabulary_logits(h)[:, 0].softmax(-1) * (1 - copy)
+        mixed = self.vocabulary_logits(h, kept)[:, 0].softmax(-1) * (1 - copy)
         return mixed.scatter_add(1, source_ids, copy * self.pointer(h, cross, bias)[:, 0]).clamp_min(1e-12).log()

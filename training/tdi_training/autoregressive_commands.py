@@ -61,6 +61,8 @@ def add_autoregressive_commands(commands) -> None:
     p.add_argument("--reference-weight", type=float, default=0.5, help="similarity to the reference against the model's own score")
     p.add_argument("--shortest", type=float, default=0.8, help="least length of a target, as a share of its source's")
     p.add_argument("--minutes", type=float, default=1e9, help="stop after this long and keep what there is")
+    p.add_argument("--length-power", type=float, default=0.7, help="scores are log p / length^this; a larger one prefers longer texts")
+    p.add_argument("--skip", type=int, default=0, help="rows to pass over, which an earlier call has asked")
     p.add_argument("--part", default="0/1", help="k/n: the k-th of n parts of the rows, for several processes")
     p.add_argument("--sides", default="src,trg", help="sides that serve as source")
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -120,5 +122,5 @@ def distil_command(args) -> None:
     model, encoder = _model(args)
     part, parts = (int(n) for n in args.part.split("/"))
     report = distil(model, encoder, PackedPairs(Path(args.data)), Path(args.out), args.beams, args.rows, args.lowest, args.highest,
-                    args.minutes, part, parts, tuple(args.sides.split(",")), args.reference_weight, args.shortest)
+                    args.minutes, part, parts, tuple(args.sides.split(",")), args.reference_weight, args.shortest, args.length_power, args.skip)
     print(json.dumps(report, indent=1))

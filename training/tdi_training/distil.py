@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from .autoregressive import AutoregressiveDecoder
@@ -31,11 +32,14 @@ def choose(hypotheses: list[tuple[float, list[int]]], source: list[int], referen
 
 def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPairs, out: Path, beams: int, rows: int | None, lowest: float,
            highest: float, minutes: float, part: int = 0, parts: int = 1, sides: tuple[str, ...] = ("src", "trg"),
-           reference_weight: float = 0.5, shortest: float = 0.8) -> dict:
-    """Writes a prepared folder (texts and pairs.npy) of (source, chosen hypothesis); either side of a row may be the source.
+           reference_weight: float = 0.5, shortest: float = 0.8, length_power: float = 0.7, skip: int = 0) -> dict:
+    """Writes a prepared folder (texts and pairs.npy) of (source, chosen hypothesis); either side of a row may be the source. `skip` leaves
+    out so many of the drawn rows, which an earlier call has asked. Only tokens that the data has at least ten times, and the source's, are written.
     Encode it before training. Stops after `minutes` and keeps what it has. Returns the report."""
     data.load_encodings(in_memory=False)
-    picked = np.random.default_rng(0).permutation(len(data))[:rows][part::parts]
+    picked = np.random.default_rng(0).permutation(len(data))[skip:][:rows][part::parts]
+    written = np.bincount(np.concatenate([np.asarray(ids) for ids in {id(ids): ids for ids in data.ids.values()}.values()]))
+    frequent = torch.from_numpy(np.flatnonzero(written >= 10))
     texts: list[list[int]] = []
     pairs: list[tuple[int, int]] = []
     began, asked, skipped = time.time(), 0, 0
@@ -45,7 +49,7 @@ def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPai
             if time.time() - began > 60 * minutes:
                 break
             other = "trg" if side == "src" else "src"
-            for row, hypotheses in search_rows(model, encoder, data, side, block, beams).items():
+            for row, hypotheses in search_rows(model, encoder, data, side, block, beams, length_power=length_power, frequent=frequent).items():
                 source, reference = data.tokens(side, row).tolist(), data.tokens(other, row).tolist()
                 chosen = choose(hypotheses, source[1:-1], reference[1:-1], lowest, highest, reference_weight, shortest)
                 asked += 1

@@ -173,6 +173,11 @@ def export_bundle(args) -> None:
         files["embeddings"] = describe(out, shared / TABLE_FILE)
     if (shared / "casing.json").exists():
         files["lexicon"] = describe(out, shared / "casing.json")
+    limits: dict = {"source_tokens": c.source_length}
+    if args.selector:
+        shutil.copyfile(args.selector, out / "selector.json")
+        files["selector"] = describe(out, out / "selector.json")
+        limits = {"source_tokens": args.text_tokens, "read_tokens": c.source_length}
     bundle = {
         "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
         "language": card.get("language", "en"), "licence": card.get("licence", "Apache-2.0"), "precision": args.precision,
@@ -181,7 +186,7 @@ def export_bundle(args) -> None:
         "schedule": {"name": c.schedule, "d": c.schedule_d},
         "defaults": card.get("defaults", {"solver": "ddim", "grid": {"name": "logsnr", "log_snr_min": -9.0, "log_snr_max": 4.0},
                                           "steps": 16, "guidance": 0.0}),
-        "limits": {"source_tokens": c.source_length, "canvases": list(c.canvases), "max_steps": 200, "max_guidance": 10.0},
+        "limits": {**limits, "canvases": list(c.canvases), "max_steps": 200, "max_guidance": 10.0},
         "canvas_rule": card.get("canvas_rule", {"ratio": 1.15, "extra": 1}),
         "tokens": tokens_of(encoder),
         "files": files, "parity": report, "provenance": card.get("provenance", {}), "scores": card.get("scores", {}),

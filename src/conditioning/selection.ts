@@ -1,0 +1,165 @@
+/**
+ * Content selection for summaries, the first half of bottom-up summarisation (arXiv 1808.10792): a linear score over features of
+ * each sentence says what the model is to read of a text. The features are those of training/tdi_training/selection.py,
+ * in its order; word lists and weights are a file of the bundle.
+ */
+import { z } from "zod";
+
+const selectorSchema = z.object({
+  version: z.literal(1),
+  /** Tokens that the chosen sentences may have together. */
+  budget: z.number().int().positive(),
+  /** Words of a sentence that may be chosen, and sentences looked at. */
+  shortest: z.number().int().positive(),
+  longest: z.number().int().positive(),
+  most: z.number().int().positive(),
+  /** Weight of each feature, in the features' order. */
+  features: z.record(z.string(), z.number()),
+  abbreviations: z.array(z.string()),
+  common: z.array(z.string()),
+  referring: z.array(z.string()),
+  personal: z.array(z.string()),
+});
+
+/** A bundle's sentence selector. */
+export interface Selector {
+  readonly budget: number;
+  readonly shortest: number;
+  readonly longest: number;
+  readonly most: number;
+  readonly weights: readonly number[];
+  readonly abbreviations: ReadonlySet<string>;
+  readonly common: ReadonlySet<string>;
+  readonly referring: ReadonlySet<string>;
+  readonly personal: ReadonlySet<string>;
+}
+
+const BOUNDARY = /[.!?]+["”’')\]]*\s+/g;
+const WORD = /[\p{L}\p{N}]+/gu;
+const LAST_WORD = /[A-Za-z.]+$/;
+const INITIALS = /^(?:[a-z]\.)*[a-z]$/;
+const OPENERS = /^["“‘'([]+/;
+const FEATURES = 22;
+
+/** Reads the parsed JSON of a selector file; a TypeError says what is wrong with its shape. */
+export function loadSelector(json: unknown): Selector {
+  const parsed = selectorSchema.safeParse(json);
+  if (!parsed.success) throw new TypeError(`selector: ${parsed.error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`).join("; ")}`);
+  const { budget, shortest, longest, most, features, ...lists } = parsed.data;
+  const weights = Object.values(features);
+  if (weights.length !== FEATURES) throw new TypeError(`selector: "features" must hold ${FEATURES} weights, not ${weights.length}`);
+  const { abbreviations, common, referring, personal } = lists;
+  return { budget, shortest, longest, most, weights, abbreviations: new Set(abbreviations), common: new Set(common), referring: new Set(referring), personal: new Set(personal) };
+}
+
+function words(text: string): string[] {
+  return text.toLowerCase().match(WORD) ?? [];
+}
+
+function isLower(letter: string): boolean {
+  return /^\p{Ll}/u.test(letter);
+}
+
+/**
+ * Sentences of a text, in its order. A line's end is a sentence's end too; a full stop after an abbreviation or an initial, or
+ * before a small letter, is none.
+ */
+export function splitSentences(text: string, abbreviations: ReadonlySet<string>): string[] {
+  const found: string[] = [];
+  for (const line of text.split("\n")) {
+    let start = 0;
+    for (const match of line.matchAll(BOUNDARY)) {
+      const end = match.index + match[0].length;
+      const last = (LAST_WORD.exec(line.slice(start, match.index))?.[0] ?? "").toLowerCase();
+      if (isLower(line.slice(end, end + 16).replace(OPENERS, ""))) continue;
+      if (match[0].startsWith(".") && (abbreviations.has(last) || INITIALS.test(last))) continue;
+      found.push(line.slice(start, end).trim());
+      start = end;
+    }
+    found.push(line.slice(start).trim());
+  }
+  return found.filter((sentence) => sentence !== "");
+}
+
+/** Every sentence that may be chosen, with its score; the places count all sentences. */
+function scored(sentences: readonly string[], selector: Selector): { place: number; score: number }[] {
+  const tokens = sentences.slice(0, selector.most).map(words);
+  const content = tokens.map((list) => new Set(list.filter((word) => !selector.common.has(word))));
+  const spread = new Map<string, number>();
+  for (const own of content) for (const word of own) spread.set(word, (spread.get(word) ?? 0) + 1);
+  return tokens.flatMap((list, place) => {
+    if (list.length < selector.shortest || list.length > selector.longest) return [];
+    const values = features(place, sentences[place]!, tokens, content, spread, selector);
+    return [{ place, score: values.reduce((sum, value, k) => sum + value * selector.weights[k]!, 0) }];
+  });
+}
+
+function features(
+  place: number, sentence: string, tokens: readonly string[][], content: readonly Set<string>[], spread: ReadonlyMap<string, number>, selector: Selector,
+): number[] {
+  const own = content[place]!;
+  const list = tokens[place]!;
+  const n = Math.max(1, own.size);
+  const written = sentence.split(/\s+/);
+  const all = [...own];
+  const elsewhere = all.reduce((sum, word) => sum + spread.get(word)! - 1, 0);
+  const shared = (other: ReadonlySet<string> | undefined) => (other === undefined ? 0 : all.filter((word) => other.has(word)).length / n);
+  const flag = (condition: boolean) => (condition ? 1 : 0);
+  const end = sentence.at(-1)!;
+  return [
+    1 / (1 + place),
+    flag(place === 0),
+    place / tokens.length,
+    list.length / 20,
+    (list.length / 20) ** 2,
+    Math.log(1 + elsewhere),
+    elsewhere / n,
+    all.filter((word) => spread.get(word)! > 1).length / n,
+    own.size / list.length,
+    written.slice(1).filter((word) => /^\p{Lu}/u.test(word)).length / written.length,
+    Math.min(3, written.filter((word) => /\p{Nd}/u.test(word)).length),
+    flag(/["“”]/.test(sentence)),
+    flag(selector.referring.has(list[0]!)),
+    flag(list.includes("said") || list.includes("says")),
+    flag("?!".includes(end)),
+    Math.min(3, list.filter((word) => selector.personal.has(word)).length),
+    place > 0 ? shared(content[0]) : 0,
+    shared(content[place + 1]),
+    place > 0 ? shared(content[place - 1]) : 0,
+    flag(tokens.length < 8),
+    sentence.split(",").length - 1,
+    flag('.!?"”'.includes(end)),
+  ];
+}
+
+/** What is to be read of a text, and how much of it that is. */
+export interface Selection {
+  text: string;
+  /** Sentences chosen, best first, of all sentences of the text; both 0 where it stays whole. */
+  chosen: number;
+  of: number;
+}
+
+/**
+ * The best sentence of a text first, then the next best ones while all of them have at most the selector's budget of tokens. A text
+ * without two sentences, or none that may be chosen, stays whole.
+ * @param count tokens of a sentence, without special ones
+ * @param limit tokens of the text, both special ones included, beyond which no sentence is chosen
+ */
+export function select(text: string, selector: Selector, count: (sentence: string) => number, limit = Infinity): Selection {
+  const sentences = splitSentences(text, selector.abbreviations);
+  if (sentences.length < 2) return { text, chosen: 0, of: 0 };
+  const counts = sentences.slice(0, selector.most).map(count);
+  const ends = counts.map((_, i) => 2 + counts.slice(0, i + 1).reduce((a, b) => a + b, 0));
+  const candidates = scored(sentences, selector).filter(({ place }) => ends[place]! <= limit);
+  if (candidates.length === 0) return { text, chosen: 0, of: 0 };
+  candidates.sort((a, b) => b.score - a.score || a.place - b.place);
+  const chosen: string[] = [];
+  let used = 0;
+  for (const { place } of candidates) {
+    used += counts[place]!;
+    if (chosen.length > 0 && used > selector.budget) break;
+    chosen.push(sentences[place]!);
+  }
+  return { text: chosen.join(" "), chosen: chosen.length, of: sentences.length };
+}

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { loadSelector, select, splitSentences } from "../../src/conditioning/selection.js";
+import { projectPath } from "../../src/project.js";
+
+// training/tests/test_selection.py holds the training code to the same file.
+const { selector: json, cases } = JSON.parse(readFileSync(projectPath("tests/fixtures/selection/cases.json"), "utf8")) as {
+  selector: Record<string, unknown>;
+  cases: { text: string; sentences: string[]; selected: string }[];
+};
+const selector = loadSelector(json);
+const count = (sentence: string) => sentence.split(/\s+/).length;
+
+describe("content selection", () => {
+  it("cuts a text into sentences as the training code does", () => {
+    for (const { text, sentences } of cases) assert.deepEqual(splitSentences(text, selector.abbreviations), sentences);
+  });
+
+  it("chooses what the training code chooses", () => {
+    for (const { text, selected } of cases) assert.equal(select(text, selector, count).text, selected);
+  });
+
+  it("keeps to its budget, but for the first sentence", () => {
+    const [{ text }] = cases as [(typeof cases)[number]];
+    const tight = select(text, { ...selector, budget: 1 }, count);
+    assert.equal(tight.chosen, 1);
+    const wide = select(text, { ...selector, budget: 1000 }, count);
+    assert.deepEqual([wide.chosen, wide.of], [5, 5]);
+    assert.ok(wide.text.startsWith(tight.text));
+  });
+
+  it("chooses nothing that ends beyond the limit", () => {
+    const [{ text, sentences }] = cases as [(typeof cases)[number]];
+    const limit = 2 + count(sentences[0]!);
+    assert.equal(select(text, { ...selector, budget: 1000 }, count, limit).text, sentences[0]);
+    assert.equal(select(text, selector, count, limit - 1).chosen, 0);
+  });
+
+  it("names what is wrong with a selector file", () => {
+    assert.throws(() => loadSelector({ ...json, budget: 0 }), /selector: budget/);
+    assert.throws(() => loadSelector({ ...json, features: { one: 1 } }), /22 weights, not 1/);
+  });
+});
