@@ -74,6 +74,7 @@ export function Candidates({ run, row, choose }: Props) {
           {message}
         </p>
       ))}
+      {result.usage.unselected_tokens > 0 && <p class="legend">{`The model read the sentences that matter most: ${result.usage.source_tokens} tokens; ${result.usage.unselected_tokens} were left out.`}</p>}
       {result.usage.truncated_tokens > 0 && <p class="warning">{`${result.usage.truncated_tokens} tokens at the end of your text were not read.`}</p>}
     </section>
   );
