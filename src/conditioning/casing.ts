@@ -43,8 +43,8 @@ export function caseAtom(keys: readonly string[], i: number, source: SourceText,
   // The capital of an opener says nothing, its accents do.
   if (seen.evidence === "opener") return known !== undefined && known !== key ? known : seen.surface.toLowerCase();
   if (known === undefined) return seen.surface;
-  // People leave capitals out more often than they add any: "india" in a question is no reason to write it so.
-  if (seen.surface === key) return known;
+  // People leave capitals out more often than they add any: "india" in a question is no reason to write it so. Editors do neither.
+  if (seen.surface === key) return source.edited ? key : known;
   // A capital or shouting on an ordinary word, away from the words it stood with, is emphasis or part of another name.
   const stray = seen.evidence === "word" && known === key && isPlainCapital(seen.surface);
   return stray || (seen.surface.length > 3 && isShouted(seen.surface)) ? known : seen.surface;

@@ -8,6 +8,10 @@ export interface SourceForm {
   evidence: "context" | "word" | "opener";
 }
 
+/** A text of so many atoms, so many of them capitalised in mid-sentence, has been edited. */
+const EDITED_ATOMS = 40;
+const EDITED_CAPITALS = 3;
+
 const CLINGING = new Set([...".,?!;:)]}%"]);
 const ENDING = new Set([..."?!;"]);
 const UPPER = /\p{Lu}/u;
@@ -51,12 +55,16 @@ export class SourceText {
   private readonly contexts = new Counter();
   private readonly openers = new Counter();
   private readonly gaps = new Map<string, boolean | undefined>();
+  /** True for a text that has been written with care, as a news text is: a word in lower case is so on purpose there. */
+  readonly edited: boolean;
 
   constructor(text: string) {
     const atoms = splitAtoms(text);
     const keys = atoms.map((atom) => atom.key);
     const standing = standings(keys, atoms.map((atom) => atom.spaced));
     const casing = casingOf(atoms);
+    const raised = atoms.filter(({ surface }, i) => surface.length > 1 && isPlainCapital(surface) && standing[i] === "inside").length;
+    this.edited = casing === "mixed" && atoms.length >= EDITED_ATOMS && raised >= EDITED_CAPITALS;
     atoms.forEach(({ surface, key }, i) => {
       this.addGaps(atoms, i);
       // Capitals throughout tell nothing of any word, but their accents stand.

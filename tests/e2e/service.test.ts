@@ -125,7 +125,7 @@ describe("the service with its embedded bundles", () => {
 
   test("an over-long text is refused with the counts, or cut when that is asked for", async () => {
     for (const path of ["/paraphrase", "/summarize"]) {
-      const text = Array(4).fill(ARTICLE).join(" ");
+      const text = Array(12).fill(ARTICLE).join(" ");
       const problem = await post<Problem>(path, 422, { text });
       assert.deepEqual([problem.code, problem.errors.map((error) => error.field)], ["text_too_long", ["text"]]);
       const { source_tokens: limit } = (await bundle(path.slice(1))).limits;
@@ -137,6 +137,17 @@ describe("the service with its embedded bundles", () => {
     }
     const among = await post<Problem>("/paraphrase", 422, { text: [QUESTIONS[0], Array(4).fill(ARTICLE).join(" ")] });
     assert.equal(among.errors[0]?.field, "text[1]");
+  });
+
+  test("a long article is read by its sentences, and what was left out is counted", async () => {
+    const { results } = await post<Reply>("/summarize", 200, { text: ARTICLE, seed: 1 });
+    const { source_tokens: read, unselected_tokens: left, truncated_tokens: cut } = results[0]!.usage;
+    assert.ok(read > 2 && left > 0 && cut === 0, JSON.stringify(results[0]!.usage));
+    const unbroken = ARTICLE.replace(/[.!?\n]/g, " ").repeat(2);
+    const { limits } = await bundle("summarize");
+    const problem = await post<Problem>("/summarize", 422, { text: unbroken });
+    assert.equal(problem.code, "text_too_long");
+    assert.match(problem.detail, new RegExp(`limit of ${limits.read_tokens}`));
   });
 
   test("what cannot be read or summarised is refused", async () => {

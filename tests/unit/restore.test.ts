@@ -70,6 +70,12 @@ describe("restore", () => {
     assert.equal(from("is the bbc in india ?", "how big is the bbc in india"), "Is the BBC in India?");
     assert.equal(from("is ngozi here ?", "IS NGOZI IN THE BANK"), "Is ngozi here?");
   });
+  test("believes the small letters of an edited text", () => {
+    const source = `Shops in Zermatt and in Bern shut on Monday, said a man who keeps an india rubber stall near the bank, and none of them
+      will open again before Donald Reyes has been seen by the mayor, who has been away since the snow came down on the old road.`;
+    assert.equal(from("an india rubber stall in zermatt shut", source), "An india rubber stall in Zermatt shut");
+    assert.equal(from("an india rubber stall ?", "an india rubber stall"), "An India rubber stall?");
+  });
   test("lowers ordinary words of a headline", () => {
     const source = "How Will Donald Reach Zermatt Bank";
     assert.equal(from("will donald visit zermatt bank ?", source), "Will Donald visit Zermatt bank?");

@@ -227,6 +227,7 @@ def _model_arguments(p, stats=True):
 def main() -> None:
     from .autoregressive_commands import add_autoregressive_commands
     from .commands import add_ablate_command, add_import_command, add_sweep_command
+    from .robustness import add_robustness_command
     from .selection_commands import add_selection_commands
 
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
@@ -373,8 +374,8 @@ def main() -> None:
     p.set_defaults(run=generate_command)
 
     p = commands.add_parser("evaluate", help="score a running server over HTTP")
-    p.add_argument("--url", required=True)
-    p.add_argument("--task", choices=("paraphrase", "summarize", "copy", "lead"), required=True,
+    p.add_argument("--url", default="http://127.0.0.1:8080")
+    p.add_argument("--task", choices=("paraphrase", "summarize", "copy", "lead", "reference"), required=True,
                    help="copy and lead score the trivial baselines on the same rows, without a server")
     p.add_argument("--data", required=True, help="JSON lines of pairs")
     p.add_argument("--rows", type=int, default=10**9)
@@ -424,6 +425,7 @@ def main() -> None:
     add_ablate_command(commands)
     add_autoregressive_commands(commands)
     add_selection_commands(commands)
+    add_robustness_command(commands)
 
     args = parser.parse_args()
     import torch

@@ -9,6 +9,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from .faithfulness import faithfulness
 from .metrics import scores
 
 
@@ -42,6 +43,8 @@ def evaluate_server(url: str, task: str, sources: list[str], targets: list[str],
         outputs = list(sources)
     elif task == "lead":
         outputs = [first_sentence(s) for s in sources]
+    elif task == "reference":
+        outputs = list(targets)
     else:
         for start in range(0, len(sources), batch):
             began = time.time()
@@ -53,7 +56,7 @@ def evaluate_server(url: str, task: str, sources: list[str], targets: list[str],
     if out:
         out.write_text("".join(json.dumps({"src": s, "trg": t, "output": o}, ensure_ascii=False) + "\n"
                                for s, t, o in zip(sources, targets, outputs)))
-    report = {"model": model, "request": body, **scores(outputs, targets, sources), "sources_truncated": truncated}
+    report = {"model": model, "request": body, **scores(outputs, targets, sources), "faithfulness": faithfulness(outputs, sources), "sources_truncated": truncated}
     if latencies:
         report["seconds_per_text"] = round(sum(latencies) / len(sources), 4)
         report["texts_per_request"] = batch
