@@ -19,6 +19,8 @@ const FOREIGN_LETTER = /(?!\p{Script=Latin})\p{L}/u;
 export class Tokenizer {
   private readonly tokens: string[] = [];
   private readonly literals: string[];
+  /** Ids of the marks that end a sentence. */
+  readonly marks: ReadonlySet<number>;
 
   private constructor(
     private readonly inner: PreTrainedTokenizer,
@@ -26,6 +28,7 @@ export class Tokenizer {
     private readonly special: { cls: number; sep: number; unk: number },
   ) {
     for (const [token, id] of Object.entries(json.model.vocab)) this.tokens[id] = token;
+    this.marks = new Set([".", "?", "!"].flatMap((mark) => json.model.vocab[mark] ?? []));
     this.literals = (json.added_tokens ?? []).map((token) => token.content).filter((content) => content.length > 1);
   }
 

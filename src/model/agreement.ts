@@ -44,7 +44,7 @@ async function oneStep({ card, paths }: Bundle, device: Device, threads: number)
   batch.sync(rows);
   await batch.advance(1);
   const x0 = batch.prediction(rows[0]!);
-  await decodeRows(await open("decoder"), [x0], [condition!], canvas, model.hidden, tokens);
+  await decodeRows(await open("decoder"), [x0], [condition!], canvas, model.hidden, { ...tokens, marks: new Set<number>() });
   let ms = Infinity;
   for (let call = 0; call < CALLS; call += 1) {
     const began = performance.now();

@@ -2,11 +2,12 @@ import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
 import { withoutRepeats } from "./repeats.js";
 import { floats, floatsOf } from "./session.js";
+import { withoutStrayEnd } from "./tail.js";
 
 /** Tokens read from one row's latents, up to the first end token. */
 export interface Decoded {
   ids: number[];
-  /** One id per position of the canvas: what was read up to the end token, repeats merged, then padding. */
+  /** One id per position of the canvas: what was read up to the end token, repeats merged and a stray end left out, then padding. */
   line: number[];
   /** Probability that the decoder gives each of `ids`. */
   confidences: number[];
@@ -34,7 +35,8 @@ function allFinite(values: Float32Array): boolean {
 }
 
 /**
- * Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged.
+ * Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged,
+ * and a stray end is left out.
  * @throws Error when latents are not finite: the decoder would read some token or other, and a text that means nothing passes for one
  */
 export async function decodeRows(
@@ -43,7 +45,7 @@ export async function decodeRows(
   conditions: readonly Condition[],
   canvas: number,
   hidden: number,
-  tokens: { sep: number; pad: number; special: readonly number[] },
+  tokens: { sep: number; pad: number; special: readonly number[]; /** Marks that end a sentence. */ marks: ReadonlySet<number> },
 ): Promise<Decoded[]> {
   if (!latents.every(allFinite)) throw new Error("the denoiser's latents are not finite numbers");
   const rows = latents.length;
@@ -60,7 +62,8 @@ export async function decodeRows(
     const line = Array.from(ids.subarray(row * canvas, (row + 1) * canvas), Number);
     const end = line.indexOf(tokens.sep);
     const until = end < 0 ? canvas : end;
-    const kept = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
+    const single = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
+    const kept = end < 0 ? single : withoutStrayEnd(single, line, conditions[row]!.ids, tokens.marks);
     const merged = [...kept.map((i) => line[i]!), ...line.slice(until, until + 1)];
     let words = kept.filter((i) => !special.has(line[i]!));
     // An end token before any word says nothing of what follows it: an answer beats an empty one.

@@ -244,7 +244,7 @@ class TextDiffusion implements Pipeline {
   async #decode(row: DiffusionRow, latents: Float32Array): Promise<Decoded> {
     const { model, tokens } = this.bundle.card;
     const canvas = latents.length / model.hidden;
-    const [decoded] = await decodeRows(this.decoder, [latents], [row.condition], canvas, model.hidden, tokens);
+    const [decoded] = await decodeRows(this.decoder, [latents], [row.condition], canvas, model.hidden, { ...tokens, marks: this.tokenizer.marks });
     return decoded!;
   }
 
