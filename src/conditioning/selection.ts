@@ -34,7 +34,9 @@ export interface Selector {
   readonly personal: ReadonlySet<string>;
 }
 
-const BOUNDARY = /[.!?]+["”’')\]]*\s+/g;
+// One mark, not a run of them, and a look at the last few letters: time grows linearly with any text.
+const BOUNDARY = /[.!?]["”’')\]]*\s+/g;
+const LOOK_BACK = 16;
 const WORD = /[\p{L}\p{N}]+/gu;
 const LAST_WORD = /[A-Za-z.]+$/;
 const INITIALS = /^(?:[a-z]\.)*[a-z]$/;
@@ -70,9 +72,9 @@ export function splitSentences(text: string, abbreviations: ReadonlySet<string>)
     let start = 0;
     for (const match of line.matchAll(BOUNDARY)) {
       const end = match.index + match[0].length;
-      const last = (LAST_WORD.exec(line.slice(start, match.index))?.[0] ?? "").toLowerCase();
-      if (isLower(line.slice(end, end + 16).replace(OPENERS, ""))) continue;
-      if (match[0].startsWith(".") && (abbreviations.has(last) || INITIALS.test(last))) continue;
+      const last = (LAST_WORD.exec(line.slice(Math.max(start, match.index - LOOK_BACK), match.index))?.[0] ?? "").toLowerCase();
+      if (isLower(line.slice(end, end + LOOK_BACK).replace(OPENERS, ""))) continue;
+      if (line[match.index] === "." && (abbreviations.has(last) || INITIALS.test(last))) continue;
       found.push(line.slice(start, end).trim());
       start = end;
     }

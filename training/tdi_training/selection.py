@@ -26,8 +26,9 @@ REFERRING = "he she it they we i but and this that his her these those there how
 PERSONAL = "i we you my our me us your".split()
 SHORTEST, LONGEST = 5, 45  # words of a sentence that may lead
 MOST = 24  # sentences looked at
-BOUNDARY = re.compile(r"[.!?]+[\"”’')\]]*\s+")
+BOUNDARY = re.compile(r"[.!?][\"”’')\]]*\s+")
 WORD = re.compile(r"[^\W_]+")
+LOOK_BACK = 16  # characters before or after a mark that are looked at
 LAST_WORD = re.compile(r"[A-Za-z.]+$")
 INITIALS = re.compile(r"(?:[a-z]\.)*[a-z]")
 FEATURES = ("1 / (1 + place)", "is first", "place / sentences", "words / 20", "its square", "log(1 + its words' repetitions elsewhere)", "the same a content word", "share of its content words said elsewhere",
@@ -46,9 +47,9 @@ def split_sentences(text: str) -> list[str]:
     for line in text.split("\n"):
         start = 0
         for match in BOUNDARY.finditer(line):
-            before = LAST_WORD.search(line[start : match.start()])
+            before = LAST_WORD.search(line[max(start, match.start() - LOOK_BACK) : match.start()])
             last = before.group().lower() if before else ""
-            following = line[match.end() :].lstrip("\"“‘'([")[:1]
+            following = line[match.end() : match.end() + LOOK_BACK].lstrip("\"“‘'([")[:1]
             if following.islower() or (line[match.start()] == "." and (last in ABBREVIATIONS or INITIALS.fullmatch(last))):
                 continue
             found.append(line[start : match.end()].strip())
