@@ -2,7 +2,7 @@ import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
 import { withoutRepeats } from "./repeats.js";
 import { floats, floatsOf } from "./session.js";
-import { withoutStrayEnd } from "./tail.js";
+import { endOf, withoutStrayEnd } from "./tail.js";
 
 /** Tokens read from one row's latents, up to the first end token. */
 export interface Decoded {
@@ -13,7 +13,7 @@ export interface Decoded {
   confidences: number[];
   /** Mean probability that the decoder gives its tokens, the end token included; 0..1. */
   score: number;
-  /** False when no end token was generated: the text fills its canvas. */
+  /** False when neither an end token nor padding follows the words: the text fills its canvas. */
   ended: boolean;
 }
 
@@ -60,11 +60,11 @@ export async function decodeRows(
   const special = new Set(tokens.special);
   return latents.map((_, row) => {
     const line = Array.from(ids.subarray(row * canvas, (row + 1) * canvas), Number);
-    const end = line.indexOf(tokens.sep);
+    const end = endOf(line, { sep: tokens.sep, pad: tokens.pad, special });
     const until = end < 0 ? canvas : end;
     const single = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
     const kept = end < 0 ? single : withoutStrayEnd(single, line, conditions[row]!.ids, tokens.marks);
-    const merged = [...kept.map((i) => line[i]!), ...line.slice(until, until + 1)];
+    const merged = [...kept.map((i) => line[i]!), ...(end < 0 ? [] : [tokens.sep])];
     let words = kept.filter((i) => !special.has(line[i]!));
     // An end token before any word says nothing of what follows it: an answer beats an empty one.
     if (words.length === 0) words = [...line.keys()].filter((i) => !special.has(line[i]!));

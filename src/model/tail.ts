@@ -1,3 +1,13 @@
+/**
+ * Place of a line's end: of its first end token or, where there is none, of the padding after its last word; -1 when words fill the line.
+ */
+export function endOf(line: readonly number[], { sep, pad, special }: { sep: number; pad: number; special: ReadonlySet<number> }): number {
+  const end = line.indexOf(sep);
+  if (end >= 0) return end;
+  const after = line.findLastIndex((id) => !special.has(id)) + 1;
+  return line[after] === pad ? after : -1;
+}
+
 /** Most tokens of a stray end. */
 const LONGEST = 2;
 

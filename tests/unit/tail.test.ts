@@ -1,9 +1,26 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { withoutStrayEnd } from "../../src/model/tail.js";
+import { endOf, withoutStrayEnd } from "../../src/model/tail.js";
 
 const [DOT, MARK] = [1, 2];
 const kept = (line: number[], source: number[] = []) => withoutStrayEnd([...line.keys()], line, source, new Set([DOT, MARK])).map((i) => line[i]);
+
+describe("the end of a line", () => {
+  const [PAD, CLS, SEP] = [0, 101, 102];
+  const end = (line: number[]) => endOf(line, { sep: SEP, pad: PAD, special: new Set([PAD, CLS, SEP]) });
+
+  it("is its first end token, whatever comes before or after", () => {
+    assert.equal(end([CLS, 50, SEP, 51, SEP]), 2);
+    assert.equal(end([CLS, PAD, 50, SEP, PAD]), 3);
+  });
+
+  it("is the padding after the last word where no end token was read", () => {
+    assert.equal(end([CLS, 50, PAD, 51, PAD, PAD]), 4);
+    assert.equal(end([CLS, PAD, PAD]), -1);
+  });
+
+  it("is missing where words fill the line", () => assert.equal(end([CLS, 50, 51]), -1));
+});
 
 describe("stray ends", () => {
   it("drops one or two tokens after the last mark", () => {
