@@ -46,7 +46,7 @@ describe("latents of the shipped bundles", async () => {
     }
 
     for (const threads of [1, 2]) {
-      test(`${card.name}, ${threads} threads: alone, with one, three and six mates, and behind more padding`, async () => {
+      test(`${card.name}, ${threads} threads: alone, with one, three and six mates; behind more padding but for rounding`, async () => {
         const step = await openSession(paths.denoiser!, threads);
         const run = async (rows: BatchRow[], padded = width): Promise<Float32Array> => {
           const batch = new DenoiserBatch({ step }, card.model, canvas, padded, condition(99, 2, padded));
@@ -61,7 +61,10 @@ describe("latents of the shipped bundles", async () => {
             const others = Array.from({ length: mates }, (_, i) => row(2 + i, i % 2, 5));
             assert.deepEqual(await run([mine(), ...others]), expected, `${mates} mates, guidance ${guidance}`);
           }
-          assert.deepEqual(await run([mine(64)], 64), expected, `padded to 64, guidance ${guidance}`);
+          // More padding adds zeros to the softmax's sum, and so regroups it: no row ever gets another's width.
+          const behind = await run([mine(64)], 64);
+          const apart = behind.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0);
+          assert.ok(apart < 1e-4, `padded to 64, guidance ${guidance}: ${apart} apart`);
           assert.notDeepEqual(await run([row(3, guidance, 3)]), expected);
         }
         await step.release();

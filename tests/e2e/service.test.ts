@@ -143,7 +143,7 @@ describe("the service with its embedded bundles", () => {
     const { results } = await post<Reply>("/summarize", 200, { text: ARTICLE, seed: 1 });
     const { source_tokens: read, unselected_tokens: left, truncated_tokens: cut } = results[0]!.usage;
     assert.ok(read > 2 && left > 0 && cut === 0, JSON.stringify(results[0]!.usage));
-    const unbroken = ARTICLE.replace(/[.!?\n]/g, " ").repeat(2);
+    const unbroken = ARTICLE.replace(/[.!?\n]/g, " ").repeat(3);
     const { limits } = await bundle("summarize");
     const problem = await post<Problem>("/summarize", 422, { text: unbroken });
     assert.equal(problem.code, "text_too_long");
