@@ -347,7 +347,7 @@ export interface Bundle {
      */
     source_tokens: number;
     /**
-     * Tokens that the encoder reads at most
+     * Tokens that the encoder reads at most, where a sentence selector leaves fewer than the text has.
      */
     read_tokens?: number;
     /**
