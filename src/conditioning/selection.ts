@@ -134,34 +134,31 @@ function features(
   ];
 }
 
-/** What is to be read of a text, and how much of it that is. */
-export interface Selection {
-  text: string;
-  /** Sentences chosen, best first, of all sentences of the text; both 0 where it stays whole. */
-  chosen: number;
-  of: number;
-}
-
 /**
- * The best sentence of a text first, then the next best ones while all of them have at most the selector's budget of tokens. A text
- * without two sentences, or none that may be chosen, stays whole.
+ * The sentences that are to be read of a text: the best one first, then the next best ones while all of them have at most the selector's
+ * budget of tokens. None of a text without two sentences, or without one that may be chosen: it stays whole.
  * @param count tokens of a sentence, without special ones
- * @param limit tokens of the text, both special ones included, beyond which no sentence is chosen
+ * @param limit tokens from the text's beginning beyond which no sentence is chosen
  */
-export function select(text: string, selector: Selector, count: (sentence: string) => number, limit = Infinity): Selection {
+export function select(text: string, selector: Selector, count: (sentence: string) => number, limit = Infinity): string[] {
   const sentences = splitSentences(text, selector.abbreviations);
-  if (sentences.length < 2) return { text, chosen: 0, of: 0 };
-  const counts = sentences.slice(0, selector.most).map(count);
-  const ends = counts.map((_, i) => 2 + counts.slice(0, i + 1).reduce((a, b) => a + b, 0));
-  const candidates = scored(sentences, selector).filter(({ place }) => ends[place]! <= limit);
-  if (candidates.length === 0) return { text, chosen: 0, of: 0 };
+  if (sentences.length < 2) return [];
+  const read = limit === Infinity ? sentences.length : sentencesWithin(sentences.slice(0, selector.most), limit, count);
+  const candidates = scored(sentences, selector).filter(({ place }) => place < read);
   candidates.sort((a, b) => b.score - a.score || a.place - b.place);
   const chosen: string[] = [];
   let used = 0;
   for (const { place } of candidates) {
-    used += counts[place]!;
+    used += count(sentences[place]!);
     if (chosen.length > 0 && used > selector.budget) break;
     chosen.push(sentences[place]!);
   }
-  return { text: chosen.join(" "), chosen: chosen.length, of: sentences.length };
+  return chosen;
+}
+
+/** How many sentences from the first on have at most `limit` tokens together. */
+function sentencesWithin(sentences: readonly string[], limit: number, count: (sentence: string) => number): number {
+  let used = 0;
+  const beyond = sentences.findIndex((sentence) => (used += count(sentence)) > limit);
+  return beyond < 0 ? sentences.length : beyond;
 }

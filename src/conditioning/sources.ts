@@ -31,12 +31,14 @@ export function readSources(tokenizer: Tokenizer, selector: Selector | undefined
     const field = `text[${i}]`;
     const encoded = tokenizer.encode(text);
     const warnings: Warning[] = [];
-    const selection = selector && select(text, selector, (sentence) => tokenizer.encode(sentence).ids.length - 2, textLimit);
-    const selected = selection !== undefined && selection.chosen > 0;
-    let ids = selected ? tokenizer.encode(selection.text).ids : encoded.ids;
+    const total = encoded.ids.length;
+    // Only of a text that will be cut has it to be known which sentences are before the cut. Two tokens are special.
+    const before = total > textLimit ? textLimit - 2 : Infinity;
+    const chosen = selector ? select(text, selector, (sentence) => tokenizer.encode(sentence).ids.length - 2, before) : [];
+    const selected = chosen.length > 0;
+    let ids = selected ? tokenizer.encode(chosen.join(" ")).ids : encoded.ids;
     // Without a selection all of the text is read, so that it may have no more than can be.
     const limit = selected ? textLimit : readLimit;
-    const total = encoded.ids.length;
     const truncated = Math.max(0, total - limit);
     if (encoded.unreadable >= UNREADABLE_SHARE) {
       unreadable.push({ field, message: `${percent(encoded.unreadable)} of its tokens are unknown to the model, which reads ${card.language}` });
@@ -50,9 +52,9 @@ export function readSources(tokenizer: Tokenizer, selector: Selector | undefined
       warnings.push({ code: "truncated", message: `the last ${truncated} tokens of the text were not read` });
     }
     if (ids.length > readLimit) ids = [...ids.slice(0, readLimit - 1), card.tokens.sep];
-    const chosen = canvasFor(request.task, total - truncated, canvases, card.canvas_rule);
-    if (chosen === undefined) tooShort.push({ field, message: `${total} tokens; a summary needs a text of at least ${Math.min(...canvases)}` });
-    const canvas = request.options.canvas === "auto" ? (chosen ?? 0) : request.options.canvas;
+    const fitting = canvasFor(request.task, total - truncated, canvases, card.canvas_rule);
+    if (fitting === undefined) tooShort.push({ field, message: `${total} tokens; a summary needs a text of at least ${Math.min(...canvases)}` });
+    const canvas = request.options.canvas === "auto" ? (fitting ?? 0) : request.options.canvas;
     return { text, ids, truncated, unselected: Math.max(0, total - truncated - ids.length), width: widthFor(ids.length, readLimit), canvas, warnings };
   });
   if (tooLong.length > 0) throw new TdiError("text_too_long", `${tooLong[0]!.field} is too long: ${tooLong[0]!.message}.`, tooLong);
