@@ -63,7 +63,7 @@ export async function decodeRows(
     const end = endOf(line, { sep: tokens.sep, pad: tokens.pad, special });
     const until = end < 0 ? canvas : end;
     const single = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
-    const kept = end < 0 ? single : withoutStrayEnd(single, line, conditions[row]!.ids, tokens.marks);
+    const kept = end < 0 ? single : withoutStrayEnd(single, line, conditions[row]!.ids, tokens.marks, special);
     const merged = [...kept.map((i) => line[i]!), ...(end < 0 ? [] : [tokens.sep])];
     let words = kept.filter((i) => !special.has(line[i]!));
     // An end token before any word says nothing of what follows it: an answer beats an empty one.

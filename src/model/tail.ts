@@ -8,21 +8,23 @@ export function endOf(line: readonly number[], { sep, pad, special }: { sep: num
   return line[after] === pad ? after : -1;
 }
 
-/** Most tokens of a stray end. */
+/** Most words' tokens of a stray end. */
 const LONGEST = 2;
 
 /**
- * Positions of a line of token ids that are kept: all but one or two tokens between the last mark that ends a sentence and the end of the
+ * Positions of a line of token ids that are kept: all but one or two tokens, padding among them or not, between the last mark that ends a sentence and the end of the
  * text. Where the model is in doubt by a place or two where a text ends, those places blend the end token, padding and words, and
  * read as some word or other. What follows the mark in the source too stays ("node.js", "U.S. Army").
  * @param kept positions in order, none of them the end token's
  * @param marks ids of the marks that end a sentence
  */
-export function withoutStrayEnd(kept: readonly number[], line: readonly number[], source: readonly number[], marks: ReadonlySet<number>): number[] {
+export function withoutStrayEnd(
+  kept: readonly number[], line: readonly number[], source: readonly number[], marks: ReadonlySet<number>, special: ReadonlySet<number>,
+): number[] {
   const last = kept.findLastIndex((place) => marks.has(line[place]!));
-  const stray = kept.length - 1 - last;
-  if (last < 1 || stray === 0 || stray > LONGEST) return [...kept];
-  const [mark, next] = [line[kept[last]!]!, line[kept[last + 1]!]!];
+  const stray = kept.slice(last + 1).map((place) => line[place]!).filter((id) => !special.has(id));
+  if (last < 1 || stray.length === 0 || stray.length > LONGEST) return [...kept];
+  const [mark, next] = [line[kept[last]!]!, stray[0]!];
   const written = source.some((id, i) => id === mark && source[i + 1] === next);
   return written ? [...kept] : kept.slice(0, last + 1);
 }

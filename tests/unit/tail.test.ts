@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { endOf, withoutStrayEnd } from "../../src/model/tail.js";
 
-const [DOT, MARK] = [1, 2];
-const kept = (line: number[], source: number[] = []) => withoutStrayEnd([...line.keys()], line, source, new Set([DOT, MARK])).map((i) => line[i]);
+const [PAD, DOT, MARK] = [0, 1, 2];
+const kept = (line: number[], source: number[] = []) => withoutStrayEnd([...line.keys()], line, source, new Set([DOT, MARK]), new Set([PAD])).map((i) => line[i]);
 
 describe("the end of a line", () => {
-  const [PAD, CLS, SEP] = [0, 101, 102];
+  const [CLS, SEP] = [101, 102];
   const end = (line: number[]) => endOf(line, { sep: SEP, pad: PAD, special: new Set([PAD, CLS, SEP]) });
 
   it("is its first end token, whatever comes before or after", () => {
@@ -28,6 +28,8 @@ describe("stray ends", () => {
     assert.deepEqual(kept([50, 51, DOT, 52, 53]), [50, 51, DOT]);
   });
 
+  it("does not count padding among them", () => assert.deepEqual(kept([50, 51, DOT, PAD, PAD, 52, PAD]), [50, 51, DOT]));
+
   it("keeps a third, which may be a sentence of its own", () => {
     assert.deepEqual(kept([50, 51, DOT, 52, 53, 54]), [50, 51, DOT, 52, 53, 54]);
   });
@@ -43,6 +45,6 @@ describe("stray ends", () => {
 
   it("looks at the places that are still kept", () => {
     const line = [50, 50, MARK, MARK, 53];
-    assert.deepEqual(withoutStrayEnd([0, 2, 4], line, [], new Set([MARK])), [0, 2]);
+    assert.deepEqual(withoutStrayEnd([0, 2, 4], line, [], new Set([MARK]), new Set([PAD])), [0, 2]);
   });
 });
