@@ -80,7 +80,7 @@ export interface GenerateRequest {
    */
   text: SourceText | SourceText[];
   /**
-   * Samples of each text; texts times candidates is at most 64
+   * Samples of each text; texts times candidates is at most 64, and times steps 4096. Near-duplicates come back as one candidate with their count.
    */
   num_candidates?: number;
   /**

@@ -35,6 +35,13 @@ describe("openapi.yaml and the running server", () => {
     assert.equal((document["info"] as { version: string }).version, VERSION);
   });
 
+  test("no key is without a value", () => {
+    // A comma in a description without quotes ends it within braces, and what follows becomes a key.
+    const empty = (node: unknown, path: string): string[] =>
+      node === null ? [path] : typeof node === "object" ? Object.entries(node).flatMap(([key, value]) => empty(value, `${path}/${key}`)) : [];
+    assert.deepEqual(empty(document, ""), []);
+  });
+
   test("the routes of the app are those of the document", () => {
     const app = createApp({ engine: service.engine, config: parseConfig([], {}) as Config, logger: undefined as never, metrics: service.metrics });
     const registered = app.router.stack.flatMap(({ route }) =>

@@ -64,18 +64,9 @@ def mine_command(args):
                           args.source_length, args.target_length, args.aligned), indent=1))
 
 
-def extract_command(args):
-    from .data import PackedPairs
-    from .encoder import load_tokenizer
-    from .extract import extract
-
-    print(json.dumps(extract(PackedPairs(Path(args.data)), Path(args.out), load_tokenizer(args.encoder), args.within, args.target_length,
-                             args.least_score, args.leading), indent=1))
-
-
 def covered_command(args):
     from .data import PackedPairs
-    from .extract import keep_covered
+    from .coverage import keep_covered
 
     print(json.dumps(keep_covered(PackedPairs(Path(args.data)), Path(args.out), args.within, args.tokens, args.bigrams), indent=1))
 
@@ -169,8 +160,9 @@ def evaluate_command(args):
 
     sources, targets = _texts(args.data)
     body = json.loads(args.body) if args.body else {}
+    selector = json.loads(Path(args.selector).read_text()) if args.selector else None
     report = evaluate_server(args.url, args.task, sources[: args.rows], targets[: args.rows], body, args.batch,
-                             Path(args.out) if args.out else None)
+                             Path(args.out) if args.out else None, selector)
     print(json.dumps(report, indent=1))
 
 
@@ -254,16 +246,6 @@ def main() -> None:
     p.add_argument("--target-length", type=int, default=32)
     p.add_argument("--aligned", type=float, default=0.0, help="least share of tokens that stay in place, give or take one")
     p.set_defaults(run=mine_command)
-
-    p = commands.add_parser("extract", help="from a prepared folder of summaries: (source, the sentence of it that fits best)")
-    p.add_argument("data")
-    p.add_argument("--out", required=True)
-    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer the folder was made with")
-    p.add_argument("--within", type=int, default=128, help="source tokens to choose from")
-    p.add_argument("--target-length", type=int, default=48)
-    p.add_argument("--least-score", type=float, default=0.15)
-    p.add_argument("--leading", type=int, help="look only at so many of the first sentences")
-    p.set_defaults(run=extract_command)
 
     p = commands.add_parser("covered", help="from a prepared folder: the pairs whose target can be had from its source")
     p.add_argument("data")
@@ -376,7 +358,8 @@ def main() -> None:
     p = commands.add_parser("evaluate", help="score a running server over HTTP")
     p.add_argument("--url", default="http://127.0.0.1:8080")
     p.add_argument("--task", choices=("paraphrase", "summarize", "copy", "lead", "reference"), required=True,
-                   help="copy and lead score the trivial baselines on the same rows, without a server")
+                   help="copy, lead and reference score the trivial baselines on the same rows, without a server")
+    p.add_argument("--selector", help="a bundle's selector.json: lead is then the sentence that it ranks first")
     p.add_argument("--data", required=True, help="JSON lines of pairs")
     p.add_argument("--rows", type=int, default=10**9)
     p.add_argument("--batch", type=int, default=16, help="texts per request")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from .faithfulness import faithfulness
 from .metrics import scores
+from .selection import select, split_sentences
 
 
 def post(url: str, body: dict, timeout: float = 300.0) -> dict:
@@ -23,16 +23,12 @@ def post(url: str, body: dict, timeout: float = 300.0) -> dict:
         raise RuntimeError(f"{error.code}: {error.read()[:500]!r}") from error
 
 
-def first_sentence(text: str) -> str:
-    """The lead baseline: up to the first full stop, question or exclamation mark that ends a sentence, or line end."""
-    return re.split(r"(?<=[.!?])\s+|\n", text.strip(), maxsplit=1)[0]
-
-
 def evaluate_server(url: str, task: str, sources: list[str], targets: list[str], body: dict, batch: int,
-                    out: Path | None) -> dict:
+                    out: Path | None, selector: dict | None = None) -> dict:
     """Sends every source in order, `batch` texts a request, and scores the first candidate of each.
 
     Row i is sampled in the request that holds it, with the seed of `body` (0 unless given), so a run repeats exactly.
+    The task `lead` is the text's first sentence, or with a `selector` the one that it ranks first.
     """
     body = {"seed": 0, "truncation": "end", **body}
     outputs: list[str] = []
@@ -42,7 +38,7 @@ def evaluate_server(url: str, task: str, sources: list[str], targets: list[str],
     if task == "copy":
         outputs = list(sources)
     elif task == "lead":
-        outputs = [first_sentence(s) for s in sources]
+        outputs = [(select(s, selector, len) if selector else split_sentences(s))[0] for s in sources]
     elif task == "reference":
         outputs = list(targets)
     else:

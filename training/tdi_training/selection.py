@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from .data import read_pairs
-from .extract import overlap_f1
+from .coverage import overlap_f1
 
 ABBREVIATIONS = ("mr mrs ms dr prof sr jr st sen rep gov gen col lt sgt capt rev hon vs etc inc ltd co corp no jan feb aug sept oct nov dec").split()
 COMMON = ("the a an of to in and on for is was that with as at by from it be this has have had are were said will he she they we i you not but "
