@@ -64,6 +64,14 @@ def mine_command(args):
                           args.source_length, args.target_length, args.aligned), indent=1))
 
 
+def statements_command(args):
+    from .encoder import load_tokenizer
+    from .statements import statements
+
+    print(json.dumps(statements([Path(p) for p in args.inputs], Path(args.out), load_tokenizer(args.encoder), args.rows, args.length,
+                                frozenset((args.exclude_sources or "").split(",")) - {""}), indent=1))
+
+
 def covered_command(args):
     from .data import PackedPairs
     from .coverage import keep_covered
@@ -246,6 +254,15 @@ def main() -> None:
     p.add_argument("--target-length", type=int, default=32)
     p.add_argument("--aligned", type=float, default=0.0, help="least share of tokens that stay in place, give or take one")
     p.set_defaults(run=mine_command)
+
+    p = commands.add_parser("statements", help="sentences of {document, summary} files as pairs that keep them, for a paraphraser that has only questions")
+    p.add_argument("inputs", nargs="+")
+    p.add_argument("--out", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer to use")
+    p.add_argument("--rows", type=int, default=20000, help="of each file, about")
+    p.add_argument("--length", type=int, default=32, help="tokens at most")
+    p.add_argument("--exclude-sources", help="comma-separated values of the rows' `source` field to leave out")
+    p.set_defaults(run=statements_command)
 
     p = commands.add_parser("covered", help="from a prepared folder: the pairs whose target can be had from its source")
     p.add_argument("data")
