@@ -8,6 +8,8 @@ export interface RateLimits {
   maxRowsPerMinute: number;
 }
 
+const WINDOW_SECONDS = 60;
+
 /** What each client may ask for in a minute, counted in windows that begin with its first request. */
 export class Rates {
   readonly #requests: RateLimiterMemory | undefined;
@@ -30,7 +32,7 @@ export class Rates {
 }
 
 function limiter(points: number): RateLimiterMemory | undefined {
-  return points > 0 ? new RateLimiterMemory({ points, duration: 60 }) : undefined;
+  return points > 0 ? new RateLimiterMemory({ points, duration: WINDOW_SECONDS }) : undefined;
 }
 
 async function count(limit: RateLimiterMemory | undefined, client: string, points: number, what: string): Promise<void> {
@@ -41,7 +43,8 @@ async function count(limit: RateLimiterMemory | undefined, client: string, point
     if (!(refusal instanceof RateLimiterRes)) throw refusal;
     // What is refused is not had: a large request must not use up what a small one after it could have.
     await limit.reward(client, points);
-    const seconds = Math.max(1, Math.ceil(refusal.msBeforeNext / 1000));
+    // The limiter forgets a window by a timer but tells its rest by the wall clock, which may have been put back since.
+    const seconds = Math.min(WINDOW_SECONDS, Math.max(1, Math.ceil(refusal.msBeforeNext / 1000)));
     throw new TdiError("rate_limited", `One client may ask for ${limit.points} ${what} in a minute; nothing was done for this request.`, undefined, seconds);
   }
 }

@@ -2,7 +2,7 @@ import { TdiError } from "../errors.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { EngineState, Metrics } from "../telemetry/metrics.js";
 import { Admission } from "./admission.js";
-import type { BundleSummary, GenerateReply, GenerateRequest, StepEvent, Task } from "./contract.js";
+import { TASKS, type BundleSummary, type GenerateReply, type GenerateRequest, type StepEvent, type Task } from "./contract.js";
 import { type EngineLoad, leastLoaded, targetWeight } from "./dispatcher.js";
 import type { EndReason, EngineProcessOptions } from "./engine-process.js";
 import { FairQueue } from "./fair-queue.js";
@@ -28,6 +28,11 @@ const MOST_ATTEMPTS = 2;
 const MOST_SUSPECTS = 16;
 /** Steps of a text whose bundle is not known yet, to weigh its work by. */
 const USUAL_STEPS = 20;
+
+/** What of a bundle decides about the text that a request gets. */
+function identity(bundle: BundleSummary | undefined): string {
+  return JSON.stringify([bundle?.model, bundle?.revision, bundle?.sha256, bundle?.defaults, bundle?.limits]);
+}
 
 /** One engine process and what it has. */
 interface Slot extends EngineLoad {
@@ -168,6 +173,7 @@ export class Engine {
   #slot(index: number): Slot {
     const { metrics } = this.options;
     const supervisor = new Supervisor(this.options, {
+      refusal: (bundles) => this.#refusal(bundles),
       onReady: (bundles, seconds) => this.#onReady(slot, bundles, seconds),
       onMessage: (message) => this.#onMessage(slot, message),
       onMemory: (bytes) => metrics.engineMemory.set({ engine: index }, bytes),
@@ -249,6 +255,13 @@ export class Engine {
       }
     }
     this.#advance();
+  }
+
+  /** Engines with different weights would give one seed two texts, so files that were swapped wait for a restart of the server. */
+  #refusal(bundles: BundleSummary[]): string | undefined {
+    if (this.#bundles.size === 0) return undefined;
+    const changed = TASKS.filter((task) => identity(bundles.find((bundle) => bundle.task === task)) !== identity(this.#bundles.get(task)));
+    return changed.length > 0 ? `the bundle for ${changed.join(" and ")} is not the one this server started with; restart the server to serve it` : undefined;
   }
 
   #onReady(slot: Slot, bundles: BundleSummary[], seconds: number): void {

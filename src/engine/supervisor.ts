@@ -3,6 +3,8 @@ import { EngineProcess, type EndReason, type EngineProcessOptions } from "./engi
 import type { FromWorker, ToWorker } from "./protocol.js";
 
 export interface SupervisorEvents {
+  /** Asked before a loaded process is put to use: why it must not be, fit to show an operator, or undefined. */
+  refusal(bundles: BundleSummary[]): string | undefined;
   /** The process is loaded and warm; the first time and after each restart. */
   onReady(bundles: BundleSummary[], seconds: number): void;
   onMessage(message: FromWorker): void;
@@ -64,6 +66,8 @@ export class Supervisor {
     let everReady = onFirstFailure === undefined;
     this.#process = new EngineProcess(this.options, {
       onReady: (bundles, seconds) => {
+        const refusal = this.events.refusal(bundles);
+        if (refusal !== undefined) return this.#process?.kill("load", refusal);
         everReady = true;
         this.#ready = true;
         this.#readyAt = performance.now();

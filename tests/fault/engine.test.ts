@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import type { Config } from "../../src/config.js";
 import type { GenerateRequest, StepEvent } from "../../src/engine/contract.js";
-import { BROKEN } from "../fixtures/fake-pipeline.js";
+import { BROKEN, SWAPPED } from "../fixtures/fake-pipeline.js";
 import { startFake, until, type FakeService } from "../fixtures/fake-service.js";
 
 async function start(t: TestContext, settings: Partial<Config> = {}): Promise<FakeService> {
@@ -115,6 +115,20 @@ describe("the engine process", () => {
     rmSync(join(service.modelsDir, BROKEN));
     await service.untilReady();
     assert.equal((await service.post("/paraphrase", { text: "a" })).status, 200);
+  });
+
+  test("that comes back with other weights is not put to use until they are as they were", async (t) => {
+    const service = await start(t);
+    const answer = async () => ((await (await service.post("/paraphrase", { text: "a", seed: 3 })).json()) as { results: { text: string }[] }).results[0]!.text;
+    const before = await answer();
+    writeFileSync(join(service.modelsDir, SWAPPED), "");
+    process.kill(service.engine.pid!, "SIGKILL");
+    await until(async () => (await metric(service, 'tdi_engine_restarts_total{reason="load"}')) >= 2);
+    assert.equal((await service.post("/paraphrase", { text: "a" })).status, 503);
+    assert.equal((await fetch(`${service.url}/health/live`)).status, 200);
+    rmSync(join(service.modelsDir, SWAPPED));
+    await service.untilReady();
+    assert.equal(await answer(), before);
   });
 
   test("that has not loaded in time is an error of the start", async (t) => {

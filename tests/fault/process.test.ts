@@ -85,6 +85,35 @@ describe("the server process", () => {
     assert.equal(await server.exit(), 143);
   });
 
+  test("the wall clock jumps a day ahead and back: nothing times out, and Retry-After stays within its minute", async (t) => {
+    const clock = new URL("../fixtures/jumping-clock.js", import.meta.url).href;
+    const server = start(t, ["--max-requests-per-minute", "4", "--deadline-ms", "30000", "--hang-ms", "5000"], { NODE_OPTIONS: `--import=${clock}` });
+    const url = await ready(server);
+    const jumps = () => server.lines.filter((line) => line["msg"] === "clock").map((line) => line["ahead"]);
+    const jump = async () => {
+      const count = jumps().length;
+      server.child.kill("SIGUSR2");
+      await until(() => jumps().length > count);
+    };
+    for (let round = 0; round < 2; round++) {
+      const running = post(url, { text: "slow", steps: 40 });
+      await inFlight(url);
+      await jump();
+      assert.equal((await running).status, 200);
+    }
+    assert.deepEqual(jumps(), [86_400_000, 0]);
+    // The window of the last minute began before the clock was put back.
+    const replies = await Promise.all(Array.from({ length: 6 }, () => post(url, { text: "a" })));
+    const refused = replies.filter(({ status }) => status === 429);
+    assert.ok(refused.length > 0);
+    for (const reply of refused) {
+      const seconds = Number(reply.headers.get("retry-after"));
+      assert.ok(seconds >= 1 && seconds <= 60, `Retry-After: ${seconds}`);
+    }
+    assert.equal((await fetch(`${url}/health/ready`)).status, 200);
+    assert.ok(!server.lines.some((line) => line["msg"] === "engine down"));
+  });
+
   test("SIGTERM while it loads: exit code 0", async (t) => {
     const server = start(t);
     await server.url();
