@@ -2,6 +2,7 @@
  * `npm run bench [-- --quick]`: the embedded paraphraser at several step counts, each in a server of its own, beside a server that
  * works on one request at a time. One table, ratios first, and JSON beside it, in bench/results.
  */
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { closedLoop, type ClosedLoop } from "./closed-loop.js";
 import { type Contender, contenders } from "./contenders.js";
@@ -16,9 +17,14 @@ const { values: flags } = parseArgs({
     device: { type: "string", default: "cpu" },
     /** Folder that `python -m tdi_training export-autoregressive` wrote: the autoregressive baseline beside them. */
     baseline: { type: "string" },
+    /** A Python with training/requirements.txt: the same weights in a PyTorch loop beside them. */
+    python: { type: "string" },
+    /** A JSON file {contender: ROUGE-L} of scores measured elsewhere, with a `from` that says how: the plot of quality against latency. */
+    quality: { type: "string" },
     name: { type: "string", default: "bench" },
   },
 });
+const quality = flags.quality === undefined ? undefined : (JSON.parse(readFileSync(flags.quality, "utf8")) as { from: string } & Record<string, number>);
 const requests = Number(flags.requests ?? (flags.quick ? 8 : 200));
 const CONCURRENCY = [1, 4, 16];
 
@@ -46,7 +52,7 @@ async function measure(contender: Contender): Promise<Measured> {
 }
 
 const results: Measured[] = [];
-for (const contender of contenders(["--device", flags.device], flags.baseline)) {
+for (const contender of contenders(["--device", flags.device], flags.baseline, flags.python)) {
   results.push(await measure(contender));
   console.log(JSON.stringify(results.at(-1)));
 }
@@ -61,9 +67,10 @@ loop, questions of three lengths, the bundle's other settings as they are${flags
 times as fast as *${base!.name}*, by the median at one request at a time and by requests a second at ${most} at a time.
 
 ${table(
-  ["", "faster at 1", `faster at ${most}`, "p50 ms", "p95 ms", ...CONCURRENCY.map((each) => `requests/s at ${each}`), "peak memory MB", "start to ready s", "CPU s of it"],
+  ["", ...(quality ? ["ROUGE-L"] : []), "faster at 1", `faster at ${most}`, "p50 ms", "p95 ms", ...CONCURRENCY.map((each) => `requests/s at ${each}`), "peak memory MB", "start to ready s", "CPU s of it"],
   results.map((m) => [
     m.name,
+    ...(quality ? [quality[m.name] === undefined ? "" : quality[m.name]!.toFixed(1)] : []),
     times(base!.loops[1]!.p50 / m.loops[1]!.p50),
     times(m.loops[most]!.rate / base!.loops[most]!.rate),
     figure(m.loops[1]!.p50),
@@ -75,7 +82,7 @@ ${table(
   ]),
 )}
 
-Peak memory: the sum over all processes, pages that they share counted for each.`;
+Peak memory: the sum over all processes, pages that they share counted for each.${quality ? ` ROUGE-L: ${quality.from}` : ""}`;
 const panel = {
   title: "Throughput",
   x: "requests at a time",
@@ -83,4 +90,14 @@ const panel = {
   logX: true,
   series: results.map((m) => ({ name: m.name, points: CONCURRENCY.map((each) => [each, m.loops[each]!.rate] as const) })),
 };
-console.log(`wrote ${writeReport(flags.name, markdown, { machine: machine(), requests, quick: flags.quick, results }, [panel])}`);
+const scored = results.filter(({ name }) => quality?.[name] !== undefined);
+const point = (m: Measured) => [m.loops[1]!.p50, quality![m.name]!] as const;
+const curve = scored.filter(({ name }) => /^\d+ steps$/.test(name));
+const qualityPanel = {
+  title: "Quality and latency",
+  x: "median ms, one request at a time",
+  y: "ROUGE-L",
+  bottom: Math.floor(Math.min(...scored.map((m) => point(m)[1])) - 2),
+  series: [{ name: "diffusion, by steps", points: curve.map(point) }, ...scored.filter((m) => !curve.includes(m)).map((m) => ({ name: m.name, points: [point(m)] }))],
+};
+console.log(`wrote ${writeReport(flags.name, markdown, { machine: machine(), requests, quick: flags.quick, results }, quality ? [panel, qualityPanel] : [panel])}`);

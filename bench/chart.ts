@@ -12,6 +12,8 @@ export interface Panel {
   series: readonly Series[];
   /** Highest y shown; what lies above leaves the panel. */
   top?: number;
+  /** Lowest y shown, 0 unless given. */
+  bottom?: number;
   logX?: boolean;
 }
 
@@ -19,7 +21,7 @@ const WIDTH = 420;
 const HEIGHT = 300;
 const MARGIN = { left: 58, right: 14, top: 34, bottom: 46 };
 /** Told apart by lightness too (Okabe and Ito's palette). */
-const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#555555", "#e69f00"];
+const COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#555555", "#e69f00", "#56b4e9", "#000000"];
 
 export function chart(panels: readonly Panel[]): string {
   const names = [...new Set(panels.flatMap((panel) => panel.series.map((series) => series.name)))];
@@ -32,11 +34,11 @@ export function chart(panels: readonly Panel[]): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11"><rect width="100%" height="100%" fill="#fff"/>\n${body}\n${legend}\n</svg>\n`;
 }
 
-function draw({ title, x, y, series, top, logX = false }: Panel, names: readonly string[]): string {
+function draw({ title, x, y, series, top, bottom = 0, logX = false }: Panel, names: readonly string[]): string {
   const all = series.flatMap(({ points }) => points);
   const scaleX = scale(extent(all.map(([value]) => value), logX), [MARGIN.left, WIDTH - MARGIN.right], logX);
   const highest = top ?? Math.max(...all.map(([, value]) => value), 1e-9);
-  const scaleY = scale([0, highest], [HEIGHT - MARGIN.bottom, MARGIN.top], false);
+  const scaleY = scale([bottom, highest], [HEIGHT - MARGIN.bottom, MARGIN.top], false);
   const clip = `clip-${title.replaceAll(/\W/g, "")}`;
   const lines = series.map(({ name, points }) => {
     const colour = COLOURS[names.indexOf(name) % COLOURS.length];

@@ -1,6 +1,7 @@
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
+import { createInterface } from "node:readline";
 import { projectPath } from "../src/project.js";
 import { QUESTIONS } from "./questions.js";
 import { usageOf, type Usage } from "./processes.js";
@@ -76,14 +77,54 @@ function autoregressive(folder: string): Contender {
   };
 }
 
+/** The shipped weights in PyTorch on all cores, one text at a time. @param python a Python that has training/requirements.txt */
+function pytorch(python: string, steps: number): Contender {
+  const name = `PyTorch loop, ${steps} steps`;
+  return {
+    name,
+    async start() {
+      const began = performance.now();
+      const child = spawn(python, ["-m", "tdi_training", "answer", projectPath("models/qqp-paraphrase"), "--steps", String(steps)], { cwd: projectPath("training"), stdio: ["pipe", "pipe", "ignore"] });
+      const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`${name}: ended with ${code}`)));
+      ended.catch(() => undefined);
+      const waiting = new Map<number, () => void>();
+      const ready = new Promise<void>((resolve) => {
+        createInterface(child.stdout).on("line", (line) => {
+          const { id, ready } = JSON.parse(line) as { id?: number; ready?: true };
+          if (ready) resolve();
+          else waiting.get(id!)?.();
+        });
+      });
+      await Promise.race([ready, ended]);
+      let asked = 0;
+      return {
+        readySeconds: (performance.now() - began) / 1000,
+        async say(number) {
+          const id = (asked += 1);
+          const answered = new Promise<void>((resolve) => waiting.set(id, resolve));
+          child.stdin.write(`${JSON.stringify({ id, text: QUESTIONS[number % QUESTIONS.length] })}\n`);
+          await Promise.race([answered, ended]);
+          waiting.delete(id);
+        },
+        usage: () => usageOf(child.pid!),
+        async stop() {
+          child.stdin.end();
+          await once(child, "exit");
+        },
+      };
+    },
+  };
+}
+
 /** Steps of the contender that the others are compared with. */
 const COMPARED_STEPS = 16;
 
-/** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike. @param baseline folder of the autoregressive one */
-export function contenders(flags: readonly string[], baseline?: string): Contender[] {
+/** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike. @param baseline folder of the autoregressive one. @param python for the PyTorch loop */
+export function contenders(flags: readonly string[], baseline?: string, python?: string): Contender[] {
   return [
     ours(`one request at a time, ${COMPARED_STEPS} steps`, COMPARED_STEPS, [...flags, "--batching", "off", "--engines", "1"]),
     ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, steps, flags)),
+    ...(python === undefined ? [] : [4, COMPARED_STEPS].map((steps) => pytorch(python, steps))),
     ...(baseline === undefined ? [] : [autoregressive(baseline)]),
   ];
 }

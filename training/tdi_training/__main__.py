@@ -194,6 +194,15 @@ def recover_command(args):
     recover(Path(args.bundle), _config(args), Path(args.out))
 
 
+def answer_command(args):
+    import torch
+
+    from .answer import Answerer, answer_lines
+
+    torch.set_num_threads(args.threads)
+    answer_lines(Answerer(Path(args.bundle), _config(args), args.steps))
+
+
 def lexicon_command(args):
     from .lexicon import build_lexicon
 
@@ -398,6 +407,13 @@ def main() -> None:
     p.add_argument("bundle")
     p.add_argument("--out", required=True)
     p.set_defaults(run=recover_command)
+
+    p = commands.add_parser("answer", help="a shipped bundle in PyTorch, JSON lines {id, text} in and out (for npm run bench -- --pytorch)")
+    _model_arguments(p, stats=False)
+    p.add_argument("bundle")
+    p.add_argument("--steps", type=int, help="the bundle's default unless given")
+    p.add_argument("--threads", type=int, default=os.cpu_count())
+    p.set_defaults(run=answer_command)
 
     p = commands.add_parser("lexicon", help="case and accent lexicon from training texts")
     p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
