@@ -176,8 +176,12 @@ describe("the service with its embedded bundles", () => {
       const mine = steps.filter((step) => step.candidate === candidate);
       assert.deepEqual(mine.map(({ step }) => step), [2, 4, 6]);
       assert.ok(mine.every(({ t }, index) => index === 0 || t < mine[index - 1]!.t));
-      assert.ok(results[0]!.candidates.some(({ text }) => text === mine.at(-1)!.text));
     }
+    // Near-duplicates are merged, so a row may have no candidate of its own; every candidate is what some row read as at its end.
+    const ends = steps.filter(({ step }) => step === 6).map(({ text }) => text);
+    const { candidates } = results[0]!;
+    assert.equal(candidates.reduce((rows, { count }) => rows + count, 0), ends.length);
+    for (const { text } of candidates) assert.ok(ends.includes(text), text);
   });
 
   test("metrics count what was done", async () => {
