@@ -18,7 +18,7 @@ const NOT_RUN: Record<string, string> = {
   "helm install": "needs a cluster; the chart is rendered in deploy.ci.ts",
   "PYTHON=": "needs Python and PyTorch",
   "python -m": "needs Python and PyTorch",
-  "/mnt/share": "stands for a place of the reader's; tdi bundle pull is tried in tests/unit and tests/e2e",
+  "/mnt/share": "stands for a place of the reader's; tdi bundle pull is tried in tests/contract/cli.test.ts",
   "/srv/models": "stands for a place of the reader's",
   "npm test": "is what runs this",
 };
