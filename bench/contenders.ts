@@ -1,4 +1,4 @@
-import { fork, spawn } from "node:child_process";
+import { fork, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
@@ -45,34 +45,42 @@ function ours(name: string, steps: number, flags: readonly string[]): Contender 
   };
 }
 
+/** A process that answers numbered questions in any order. @param ready resolves when it takes the first. @param send asks it. @param end asks it to go */
+async function conversation(name: string, child: ChildProcess, ready: Promise<unknown>, send: (id: number, text: string) => void, end: () => void) {
+  const began = performance.now();
+  const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`${name}: ended with ${code}`)));
+  ended.catch(() => undefined);
+  await Promise.race([ready, ended]);
+  const waiting = new Map<number, () => void>();
+  let asked = 0;
+  const running: Running = {
+    readySeconds: (performance.now() - began) / 1000,
+    async say(number) {
+      const id = (asked += 1);
+      const answered = new Promise<void>((resolve) => waiting.set(id, resolve));
+      send(id, QUESTIONS[number % QUESTIONS.length]!);
+      await Promise.race([answered, ended]);
+      waiting.delete(id);
+    },
+    usage: () => usageOf(child.pid!),
+    async stop() {
+      end();
+      await once(child, "exit");
+    },
+  };
+  return { running, answered: (id: number) => waiting.get(id)?.() };
+}
+
 /** The autoregressive baseline of the same size: greedy, a key-value cache, one text at a time on all cores. @param folder of `export-autoregressive` */
 function autoregressive(folder: string): Contender {
+  const name = "autoregressive, greedy";
   return {
-    name: "autoregressive, greedy",
+    name,
     async start() {
-      const began = performance.now();
       const child = fork(projectPath("dist/bench/baseline-process.js"), [folder, String(availableParallelism())]);
-      const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`the baseline ended with ${code}`)));
-      ended.catch(() => undefined);
-      await Promise.race([once(child, "message"), ended]);
-      const waiting = new Map<number, () => void>();
-      let asked = 0;
-      child.on("message", ({ id }: { id: number }) => waiting.get(id)?.());
-      return {
-        readySeconds: (performance.now() - began) / 1000,
-        async say(number) {
-          const id = (asked += 1);
-          const answered = new Promise<void>((resolve) => waiting.set(id, resolve));
-          child.send({ id, text: QUESTIONS[number % QUESTIONS.length] });
-          await Promise.race([answered, ended]);
-          waiting.delete(id);
-        },
-        usage: () => usageOf(child.pid!),
-        async stop() {
-          child.kill();
-          await once(child, "exit");
-        },
-      };
+      const { running, answered } = await conversation(name, child, once(child, "message"), (id, text) => child.send({ id, text }), () => child.kill());
+      child.on("message", ({ id }: { id: number }) => answered(id));
+      return running;
     },
   };
 }
@@ -83,35 +91,12 @@ function pytorch(python: string, steps: number): Contender {
   return {
     name,
     async start() {
-      const began = performance.now();
       const child = spawn(python, ["-m", "tdi_training", "answer", projectPath("models/qqp-paraphrase"), "--steps", String(steps)], { cwd: projectPath("training"), stdio: ["pipe", "pipe", "ignore"] });
-      const ended = once(child, "exit").then(([code]) => Promise.reject(new Error(`${name}: ended with ${code}`)));
-      ended.catch(() => undefined);
-      const waiting = new Map<number, () => void>();
-      const ready = new Promise<void>((resolve) => {
-        createInterface(child.stdout).on("line", (line) => {
-          const { id, ready } = JSON.parse(line) as { id?: number; ready?: true };
-          if (ready) resolve();
-          else waiting.get(id!)?.();
-        });
-      });
-      await Promise.race([ready, ended]);
-      let asked = 0;
-      return {
-        readySeconds: (performance.now() - began) / 1000,
-        async say(number) {
-          const id = (asked += 1);
-          const answered = new Promise<void>((resolve) => waiting.set(id, resolve));
-          child.stdin.write(`${JSON.stringify({ id, text: QUESTIONS[number % QUESTIONS.length] })}\n`);
-          await Promise.race([answered, ended]);
-          waiting.delete(id);
-        },
-        usage: () => usageOf(child.pid!),
-        async stop() {
-          child.stdin.end();
-          await once(child, "exit");
-        },
-      };
+      const lines = createInterface(child.stdout);
+      const send = (id: number, text: string) => child.stdin.write(`${JSON.stringify({ id, text })}\n`);
+      const { running, answered } = await conversation(name, child, once(lines, "line"), send, () => child.stdin.end());
+      lines.on("line", (line) => answered((JSON.parse(line) as { id: number }).id));
+      return running;
     },
   };
 }

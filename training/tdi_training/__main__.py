@@ -46,12 +46,12 @@ def _texts(data):
 
 
 def prepare_command(args):
-    from .data import prepare
+    from .data import names, prepare
     from .encoder import load_tokenizer
 
     tokenizer = load_tokenizer(args.encoder)
     report = prepare([Path(p) for p in args.inputs], Path(args.out), tokenizer, args.source_length, args.target_length,
-                     args.drop_above, args.max_rows, frozenset((args.exclude_sources or "").split(",")) - {""})
+                     args.drop_above, args.max_rows, names(args.exclude_sources))
     print(json.dumps(report, indent=1))
 
 
@@ -65,11 +65,12 @@ def mine_command(args):
 
 
 def statements_command(args):
+    from .data import names
     from .encoder import load_tokenizer
     from .statements import statements
 
     print(json.dumps(statements([Path(p) for p in args.inputs], Path(args.out), load_tokenizer(args.encoder), args.rows, args.length,
-                                frozenset((args.exclude_sources or "").split(",")) - {""}), indent=1))
+                                names(args.exclude_sources)), indent=1))
 
 
 def covered_command(args):
@@ -250,7 +251,7 @@ def main() -> None:
     p.add_argument("--target-length", type=int, default=32)
     p.add_argument("--drop-above", type=float, help="drop pairs whose sides have a ROUGE-L F1 above this")
     p.add_argument("--max-rows", type=int)
-    p.add_argument("--exclude-sources", help="comma-separated values of the rows' `source` field to leave out")
+    p.add_argument("--exclude-sources", default="", help="comma-separated values of the rows' `source` field to leave out")
     p.set_defaults(run=prepare_command)
 
     p = commands.add_parser("mine", help="pairs within a similarity band, from a file's pairs and from its graph of duplicates")
@@ -270,7 +271,7 @@ def main() -> None:
     p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer to use")
     p.add_argument("--rows", type=int, default=20000, help="of each file, about")
     p.add_argument("--length", type=int, default=32, help="tokens at most")
-    p.add_argument("--exclude-sources", help="comma-separated values of the rows' `source` field to leave out")
+    p.add_argument("--exclude-sources", default="", help="comma-separated values of the rows' `source` field to leave out")
     p.set_defaults(run=statements_command)
 
     p = commands.add_parser("covered", help="from a prepared folder: the pairs whose target can be had from its source")

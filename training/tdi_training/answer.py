@@ -14,7 +14,7 @@ import torch
 from .config import ModelConfig
 from .encoder import FrozenEncoder
 from .recover import recover
-from .sample import Clamp, canvas_for, cut, sample, solver_coefficients
+from .sample import Clamp, canvas_for, cut, null_condition, sample, solver_coefficients
 from .schedule import NoiseSchedule, time_grid
 from .train import load_denoiser
 from .train_decoder import load_decoder
@@ -36,8 +36,7 @@ class Answerer:
         grid = self.defaults["grid"]
         times = time_grid(steps or self.defaults["steps"], schedule, grid["name"], (grid["log_snr_min"], grid["log_snr_max"]))
         self.coefficients = solver_coefficients(self.defaults["solver"], schedule, times)
-        null = torch.tensor([self.encoder.tokenizer("")["input_ids"]])
-        self.null = (self.encoder(null), torch.ones(1, null.shape[1]))
+        self.null = null_condition(self.encoder)
         self.special = set(self.encoder.tokenizer.all_special_ids)
 
     @torch.no_grad()

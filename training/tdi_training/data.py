@@ -44,6 +44,11 @@ def weighted_paths(items: list[str]) -> list[tuple[Path, float]]:
     return [(Path(path), float(weight or 1)) for path, _, weight in (item.partition(":") for item in items)]
 
 
+def names(text: str) -> frozenset[str]:
+    """A comma-separated argument -> its names."""
+    return frozenset(name for name in text.split(",") if name)
+
+
 def pack(token_lists: list[list[int]]) -> tuple[np.ndarray, np.ndarray]:
     offsets = np.zeros(len(token_lists) + 1, dtype=np.int64)
     np.cumsum([len(x) for x in token_lists], out=offsets[1:])

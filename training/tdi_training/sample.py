@@ -139,6 +139,13 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
     return x
 
 
+@torch.no_grad()
+def null_condition(encoder) -> tuple[torch.Tensor, torch.Tensor]:
+    """The empty source that guidance leads away from: its latents [1, S0, H] and mask [1, S0]."""
+    ids = torch.tensor([encoder.tokenizer("")["input_ids"]])
+    return encoder(ids), torch.ones(ids.shape)
+
+
 def canvas_for(source_length: int, canvases: tuple[int, ...]) -> int:
     """The smallest canvas with room for a text somewhat longer than its source (lengths with special tokens)."""
     wanted = math.ceil(1.15 * source_length) + 1
@@ -161,8 +168,7 @@ def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver=
     tok = encoder.tokenizer
     special = set(tok.all_special_ids)
     lengths = data.lengths("src")
-    null_ids = torch.tensor([tok("")["input_ids"]])
-    null = (encoder(null_ids), torch.ones(1, null_ids.shape[1]))
+    null = null_condition(encoder)
     texts: dict[int, str] = {}
     groups: dict[int, list[int]] = {}
     for row in sorted(rows, key=lambda r: lengths[r]):

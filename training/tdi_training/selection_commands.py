@@ -25,22 +25,19 @@ def add_selection_commands(commands) -> None:
     p.set_defaults(run=select_command)
 
 
-def _excluded(args) -> frozenset[str]:
-    return frozenset(name for name in args.exclude_sources.split(",") if name)
-
-
 def fit_command(args) -> None:
-    from .data import weighted_paths
+    from .data import names, weighted_paths
     from .selection import fit
 
-    selector = fit(weighted_paths(args.inputs), _excluded(args), args.rows, args.budget)
+    selector = fit(weighted_paths(args.inputs), names(args.exclude_sources), args.rows, args.budget)
     Path(args.out).write_text(json.dumps(selector, indent=1) + "\n")
     print(json.dumps(selector["features"], indent=1))
 
 
 def select_command(args) -> None:
+    from .data import names
     from .encoder import load_tokenizer
     from .selection import select_file
 
     selector = json.loads(Path(args.selector).read_text())
-    print(select_file(Path(args.input), Path(args.out), selector, load_tokenizer(args.encoder), _excluded(args), args.lead), "documents")
+    print(select_file(Path(args.input), Path(args.out), selector, load_tokenizer(args.encoder), names(args.exclude_sources), args.lead), "documents")
