@@ -65,7 +65,10 @@ COPY --from=build /app/dist/src dist/src
 COPY --from=build /app/dist/pages dist/pages
 COPY openapi.yaml LICENSE NOTICE ./
 COPY models models
-# Numeric, so that an orchestrator can see that it is not root; nothing in the image is writable for it.
+# Graphs as prepared for the processor (docs/engine.md) are kept here, where it can be written: in a volume, or without --read-only.
+ENV TDI_CACHE_DIR=/cache
+RUN mkdir /cache && chown 10001:10001 /cache
+# Numeric, so that an orchestrator can see that it is not root; nothing else in the image is writable for it.
 USER 10001:10001
 EXPOSE 8080
 # Set the port with PORT, not with --port, so that this check finds it.

@@ -57,7 +57,7 @@ export function availableMemory(): number {
   return Math.min(totalmem(), process.constrainedMemory() || Infinity);
 }
 
-/** An engine process with both embedded bundles occupies two thirds of this. */
+/** An engine process with both embedded bundles occupies half of this, much of it shared where graphs are prepared; load needs the rest. */
 const ENGINE_BYTES = 1e9;
 
 /** Engine processes where none are asked for: on a CPU one for each thread that there is memory for, on a GPU one, which fills it. */
@@ -73,6 +73,7 @@ const FLAGS = {
   host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
   port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
+  "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor, half a gigabyte for the embedded bundles; engine processes then share their weights and start faster; none does without; of a CPU alone"),
   device: flag("TDI_DEVICE", "auto" as DeviceChoice, z.enum(DEVICE_CHOICES, `must be one of ${DEVICE_CHOICES.join(", ")}`) as z.ZodType<DeviceChoice, string>, `what computes: ${DEVICE_CHOICES.join(", ")}; auto takes the first GPU that gives the CPU's results in less time, else the CPU`),
   "device-id": flag("TDI_DEVICE_ID", 0, integer(0, 63), `which of several GPUs; of ${NUMBERED.join(", ")} alone`),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.
@@ -176,7 +177,7 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
 }
 
 /** Defaults that depend on the machine, in words. */
-const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", threads: "the cores, at most 8" };
+const DERIVED: Partial<Record<string, string>> = { "models-dir": "models/ of this package", "cache-dir": "node_modules/.cache/text-diffusion-inference of this package", threads: "the cores, at most 8" };
 
 export interface Setting {
   flag: string;

@@ -1,11 +1,13 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { KeyRing } from "./access/key-ring.js";
 import { availableMemory, ConfigError, type Config, usualEngines } from "./config.js";
 import { chooseDevice } from "./engine/choose-device.js";
 import { Engine } from "./engine/engine.js";
+import { prepareGraphs } from "./engine/prepare-graphs.js";
 import { NAME, VERSION } from "./project.js";
 import { createApp } from "./routes/app.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -39,6 +41,7 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
   const { device, passedOver } = await chooseDevice(config);
   for (const { device, reason } of passedOver) logger.info({ device, reason }, "device not used");
+  const cacheDir = device.name === "cpu" && config.cacheDir !== "none" ? resolve(config.cacheDir) : undefined;
   const engines = config.engines || usualEngines(device.name, config.threads);
   logger.info({ device: device.name, device_id: device.id, engines }, "device");
   const engine = new Engine({
@@ -48,6 +51,7 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
     load: {
       modelsDir: config.modelsDir,
       device,
+      ...(cacheDir === undefined ? {} : { cacheDir }),
       threads: Math.max(1, Math.floor(config.threads / engines)),
       scheduler: { batching: config.batching, maxRows: config.maxBatchRows, stepsPerCall: config.stepsPerCall },
     },
@@ -73,9 +77,17 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   server.listen(config.port, config.host);
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const loaded = engine.start();
+  const closing = new AbortController();
+  const loaded = load();
+
+  async function load(): Promise<void> {
+    if (cacheDir !== undefined) await prepareGraphs({ modelsDir: config.modelsDir, cacheDir }, logger, closing.signal);
+    // As the engine's own start does when it is stopped: nothing was loaded, and nothing is wrong.
+    await (closing.signal.aborted ? new Promise<never>(() => undefined) : engine.start());
+  }
 
   async function close(): Promise<void> {
+    closing.abort();
     if (engine.ready) {
       engine.leaveRotation();
       await setTimeout(config.graceMs);

@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { z } from "zod";
 import { SOLVERS, TASKS } from "../engine/contract.js";
+import { sha256OfFile } from "./checksum.js";
 
 const FORMAT = 1;
 
@@ -99,12 +98,6 @@ export function placeOf(folder: string, path: string): string {
   return full;
 }
 
-async function sha256(path: string): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest("hex");
-}
-
 async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: Map<string, Promise<string>>): Promise<string> {
   const path = placeOf(folder, entry.path);
   const name = `bundle ${basename(folder)}: file "${entry.path}"`;
@@ -112,7 +105,7 @@ async function verify(folder: string, entry: z.infer<typeof fileEntry>, known: M
   if (!found?.isFile()) throw new BundleError(`${name} is missing`);
   if (found.size !== entry.bytes) throw new BundleError(`${name} is truncated or altered: ${found.size} bytes, its card says ${entry.bytes}`);
   let digest = known.get(path);
-  if (digest === undefined) known.set(path, (digest = sha256(path)));
+  if (digest === undefined) known.set(path, (digest = sha256OfFile(path)));
   if ((await digest) !== entry.sha256) throw new BundleError(`${name} is altered: its sha256 is not the one in its card`);
   return path;
 }
@@ -193,6 +186,12 @@ export async function readBundles(modelsDir: string): Promise<Bundle[]> {
     if (rivals.length > 1) throw new BundleError(`two bundles serve ${task}: ${rivals.map((b) => b.card.name).join(", ")}`);
   }
   return bundles;
+}
+
+/** The cards of a models folder, their files not verified. BundleError when one cannot be read. */
+export async function readCards(modelsDir: string): Promise<BundleCard[]> {
+  const folders = await bundleFolders(modelsDir);
+  return Promise.all(folders.map(async (folder) => checkCard(bundleSchema, await readCard(folder), folder)));
 }
 
 /** Name of the folder of the bundle that serves a task, by its card alone. BundleError when there is none. */

@@ -72,4 +72,6 @@ export interface LoadOptions {
   threads: number;
   /** The CPU when absent. */
   device?: Device;
+  /** Folder of prepared graphs (prepared.ts); none are used when absent. */
+  cacheDir?: string;
 }

@@ -14,6 +14,7 @@ import { CPU, type Device, deviceError } from "./device.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
+import { PreparedGraphs } from "./prepared.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
 import { type SolverStep, solverSteps } from "./solver.js";
@@ -278,11 +279,11 @@ class TextDiffusion implements Pipeline {
 async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Promise<Pipeline> {
   const { card, paths } = bundle;
   const tokenizer = await files.tokenizer(paths.tokenizer!, card.tokens);
-  const [encoder, condition] = [await files.session(paths.encoder!), await files.session(paths.condition!)];
-  const denoiser: DenoiserSessions = { step: await files.session(paths.denoiser!) };
-  if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(paths.denoiser_loop);
+  const [encoder, condition] = [await files.session(bundle, "encoder"), await files.session(bundle, "condition")];
+  const denoiser: DenoiserSessions = { step: await files.session(bundle, "denoiser") };
+  if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(bundle, "denoiser_loop");
   const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(paths.decoder!), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, "decoder"), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
 }
 
 /** Loads one verified bundle by itself. @param threads onnxruntime intra-op threads per session */
@@ -291,8 +292,8 @@ export function load(bundle: Bundle, threads: number): Promise<Pipeline> {
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */
-export async function loadPipelines({ modelsDir, threads, device = CPU }: LoadOptions): Promise<Map<Task, Pipeline>> {
-  const files = new SharedFiles(threads, device);
+export async function loadPipelines({ modelsDir, threads, device = CPU, cacheDir }: LoadOptions): Promise<Map<Task, Pipeline>> {
+  const files = new SharedFiles(threads, device, cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir));
   const pipelines = new Map<Task, Pipeline>();
   for (const bundle of await readBundles(modelsDir)) pipelines.set(bundle.card.task, await loadFrom(files, bundle, device));
   return pipelines;

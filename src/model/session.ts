@@ -9,12 +9,8 @@ function providersOf({ name, id: deviceId }: Device): ort.InferenceSession.Execu
   return name === "cuda" || name === "dml" ? [{ name, deviceId }] : [name];
 }
 
-/**
- * One ONNX graph, loaded by path: from a buffer its weights would be held twice.
- * @throws DeviceError when the device cannot be used
- */
-export async function openSession(path: string, threads: number, device: Device = CPU): Promise<ort.InferenceSession> {
-  const session = ort.InferenceSession.create(path, {
+function optionsOf(threads: number, device: Device): ort.InferenceSession.SessionOptions & { extra: { session: Record<string, string> } } {
+  return {
     executionProviders: providersOf(device),
     graphOptimizationLevel: "all",
     executionMode: "sequential",
@@ -25,9 +21,50 @@ export async function openSession(path: string, threads: number, device: Device 
     // int8 weights are unpacked once, when the graph is loaded. Left to itself the runtime keeps them packed and rounds the
     // activations to int8 in blocks of 32, and its matrix-vector path for a single row then differs from that for several.
     extra: { session: { force_spinning_stop: "1", disable_quant_qdq: "1" } },
-  });
+  };
+}
+
+/**
+ * One ONNX graph, loaded by path: from a buffer its weights would be held twice.
+ * @throws DeviceError when the device cannot be used
+ */
+export async function openSession(path: string, threads: number, device: Device = CPU): Promise<ort.InferenceSession> {
+  const session = ort.InferenceSession.create(path, optionsOf(threads, device));
   // On the CPU the graph is at fault, on another device most likely what that needs.
   return device.name === "cpu" ? session : session.catch((error: unknown) => Promise.reject(deviceError(device, error)));
+}
+
+/** A graph that `saveSession` wrote on this machine, for the CPU: its weights are mapped and nothing is left to optimise. */
+export function openSaved(path: string, threads: number): Promise<ort.InferenceSession> {
+  return ort.InferenceSession.create(path, { ...optionsOf(threads, CPU), graphOptimizationLevel: "disabled" });
+}
+
+/**
+ * The kernels read packed weights with aligned loads, and the runtime aligns only large tensors in the weights' file. One of an odd size
+ * before them ends the process (onnxruntime 1.30); small ones therefore stay in the graph's own file.
+ */
+const LEAST_OUTSIDE = 1 << 19;
+
+/**
+ * Writes a graph as the runtime has it for the CPU once it is loaded: optimised, its weights unpacked in a file beside it, and those
+ * of products once more as packed for this processor's kernels. Returns its session.
+ * @param to the new graph
+ * @param weights name of the weights' file, in the same folder
+ */
+export function saveSession(path: string, to: string, weights: string): Promise<ort.InferenceSession> {
+  const { extra, ...options } = optionsOf(1, CPU);
+  return ort.InferenceSession.create(path, {
+    ...options,
+    optimizedModelFilePath: to,
+    extra: {
+      session: {
+        ...extra.session,
+        optimized_model_external_initializers_file_name: weights,
+        optimized_model_external_initializers_min_size_in_bytes: String(LEAST_OUTSIDE),
+        save_external_prepacked_constant_initializers: "1",
+      },
+    },
+  });
 }
 
 /** float32 tensor of a shape. */

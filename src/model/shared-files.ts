@@ -4,7 +4,9 @@ import { EMPTY_LEXICON, type Lexicon, loadLexicon } from "../conditioning/restor
 import { loadSelector, type Selector } from "../conditioning/selection.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
 import type { Device } from "./device.js";
-import { openSession } from "./session.js";
+import type { Bundle } from "./bundle.js";
+import { graphKey, type GraphRole, type PreparedGraphs } from "./prepared.js";
+import { openSaved, openSession } from "./session.js";
 
 /**
  * What the bundles of a process are made of, each file opened once: those of one models folder share the encoder, the decoder
@@ -13,15 +15,25 @@ import { openSession } from "./session.js";
 export class SharedFiles {
   readonly #opened = new Map<string, Promise<unknown>>();
 
-  /** @param threads onnxruntime intra-op threads per session */
+  /**
+   * @param threads onnxruntime intra-op threads per session
+   * @param prepared used on a CPU where it holds a graph
+   */
   constructor(
     private readonly threads: number,
     private readonly device: Device,
+    private readonly prepared?: PreparedGraphs,
   ) {}
 
   /** @throws DeviceError */
-  session(path: string): Promise<ort.InferenceSession> {
-    return this.#once(path, () => openSession(path, this.threads, this.device));
+  session({ card, paths }: Bundle, role: GraphRole): Promise<ort.InferenceSession> {
+    const path = paths[role]!;
+    return this.#once(path, async () => {
+      const saved = this.device.name === "cpu" ? await this.prepared?.find(graphKey(card, role)) : undefined;
+      // One that does not open costs time and memory, not the service.
+      const session = saved === undefined ? undefined : await openSaved(saved, this.threads).catch(() => undefined);
+      return session ?? openSession(path, this.threads, this.device);
+    });
   }
 
   tokenizer(path: string, special: { cls: number; sep: number; unk: number }): Promise<Tokenizer> {

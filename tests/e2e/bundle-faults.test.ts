@@ -1,22 +1,14 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, openSync, readdirSync, readSync, rmSync, statSync, truncateSync, writeSync, closeSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { describe, test, type TestContext } from "node:test";
 import { projectPath } from "../../src/project.js";
+import { flipMiddleByte } from "../fixtures/damage.js";
 import { spawnServer } from "../fixtures/server-process.js";
 
 function filesBelow(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => (entry.isDirectory() ? filesBelow(join(folder, entry.name)) : [join(folder, entry.name)]));
-}
-
-function flipMiddleByte(file: string): void {
-  const handle = openSync(file, "r+");
-  const middle = Math.floor(statSync(file).size / 2);
-  const byte = Buffer.alloc(1);
-  readSync(handle, byte, 0, 1, middle);
-  writeSync(handle, Buffer.from([byte[0]! ^ 0xff]), 0, 1, middle);
-  closeSync(handle);
 }
 
 const DAMAGES: Record<string, (file: string) => void> = {
