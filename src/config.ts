@@ -173,7 +173,7 @@ export function parseConfig(args: string[], env: NodeJS.ProcessEnv): Config | "h
     faults.push("--request-timeout-ms (or TDI_REQUEST_TIMEOUT_MS): must be at least --headers-timeout-ms");
   }
   if (faults.length > 0) throw new ConfigError(faults.join("\n"));
-  return { ...checked, modelsDir: resolve(checked.modelsDir) };
+  return { ...checked, modelsDir: resolve(checked.modelsDir), cacheDir: checked.cacheDir === "none" ? "" : resolve(checked.cacheDir) };
 }
 
 /** Defaults that depend on the machine, in words. */

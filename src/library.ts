@@ -7,6 +7,8 @@ import type { PartRequest, PartResult, Pipeline } from "./model/pipeline-contrac
 export interface SamplerOptions {
   /** onnxruntime intra-op threads per session; 1 when absent. */
   threads?: number;
+  /** Folder of graphs that a server on this machine has prepared (its --cache-dir); what is found there loads faster. None when absent. */
+  cacheDir?: string;
 }
 
 export interface SampleOptions extends Partial<GenerateOptions> {
@@ -35,11 +37,11 @@ export interface Sampler {
  * @param bundleDir folder with a bundle.json, beside the shared folder that its card may point to
  * @throws BundleError that names the file which is missing or altered
  */
-export async function createSampler(bundleDir: string, { threads = 1 }: SamplerOptions = {}): Promise<Sampler> {
+export async function createSampler(bundleDir: string, { threads = 1, cacheDir }: SamplerOptions = {}): Promise<Sampler> {
   // Read by onnxruntime when it is loaded, so it is loaded here and not with this module.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const [{ load }, { readBundle }] = await Promise.all([import("./model/pipeline.js"), import("./model/bundle.js")]);
-  const pipeline = await load(await readBundle(resolve(bundleDir)), threads);
+  const pipeline = await load(await readBundle(resolve(bundleDir)), threads, cacheDir);
   return {
     summary: pipeline.summary,
     async sample(text, { signal, onStep, everySteps = 1, ...rest } = {}) {

@@ -1,7 +1,6 @@
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { resolve } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { KeyRing } from "./access/key-ring.js";
 import { availableMemory, ConfigError, type Config, usualEngines } from "./config.js";
@@ -41,7 +40,7 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
   const { device, passedOver } = await chooseDevice(config);
   for (const { device, reason } of passedOver) logger.info({ device, reason }, "device not used");
-  const cacheDir = device.name === "cpu" && config.cacheDir !== "none" ? resolve(config.cacheDir) : undefined;
+  const cacheDir = device.name === "cpu" && config.cacheDir !== "" ? config.cacheDir : undefined;
   const engines = config.engines || usualEngines(device.name, config.threads);
   logger.info({ device: device.name, device_id: device.id, engines }, "device");
   const engine = new Engine({

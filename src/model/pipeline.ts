@@ -286,14 +286,22 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, "decoder"), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
 }
 
-/** Loads one verified bundle by itself. @param threads onnxruntime intra-op threads per session */
-export function load(bundle: Bundle, threads: number): Promise<Pipeline> {
-  return loadFrom(new SharedFiles(threads, CPU), bundle, CPU);
+/**
+ * Loads one verified bundle by itself.
+ * @param threads onnxruntime intra-op threads per session
+ * @param cacheDir folder of prepared graphs; none are used when absent
+ */
+export function load(bundle: Bundle, threads: number, cacheDir?: string): Promise<Pipeline> {
+  return loadFrom(new SharedFiles(threads, CPU, preparedIn(cacheDir)), bundle, CPU);
+}
+
+function preparedIn(cacheDir: string | undefined): PreparedGraphs | undefined {
+  return cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir);
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */
 export async function loadPipelines({ modelsDir, threads, device = CPU, cacheDir }: LoadOptions): Promise<Map<Task, Pipeline>> {
-  const files = new SharedFiles(threads, device, cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir));
+  const files = new SharedFiles(threads, device, preparedIn(cacheDir));
   const pipelines = new Map<Task, Pipeline>();
   for (const bundle of await readBundles(modelsDir)) pipelines.set(bundle.card.task, await loadFrom(files, bundle, device));
   return pipelines;
