@@ -52,6 +52,8 @@ const bundleSchema = z.object({
     /** Several steps a call (training/tdi_training/loop.py), for devices where a call is dear. */
     denoiser_loop: fileEntry.optional(),
     decoder: fileEntry,
+    /** The decoder with a choice among frequent tokens and those of the source (training/tdi_training/shortlist.py); its weights lie in the decoder's file. */
+    decoder_shortlist: fileEntry.optional(),
     tokenizer: fileEntry,
     embeddings: fileEntry.optional(),
     lexicon: fileEntry.optional(),

@@ -1,7 +1,7 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
 import { withoutRepeats } from "./repeats.js";
-import { floats, floatsOf } from "./session.js";
+import { floats, floatsOf, longs } from "./session.js";
 import { endOf, withoutStrayEnd } from "./tail.js";
 
 /** Tokens read from one row's latents, up to the first end token. */
@@ -24,6 +24,13 @@ function concat(parts: readonly Float32Array[]): Float32Array {
     out.set(part, at);
     at += part.length;
   }
+  return out;
+}
+
+/** [rows, width] token ids of the sources, padded. */
+function sourceIds(conditions: readonly Condition[], width: number, pad: number): BigInt64Array {
+  const out = new BigInt64Array(conditions.length * width).fill(BigInt(pad));
+  conditions.forEach(({ ids }, row) => ids.forEach((id, place) => (out[row * width + place] = BigInt(id))));
   return out;
 }
 
@@ -54,8 +61,10 @@ export async function decodeRows(
     x: floats(concat(latents), rows, canvas, hidden),
     states: floats(concat(conditions.map((c) => c.states)), rows, width, hidden),
     bias: floats(concat(conditions.map((c) => c.bias)), rows, width),
+    // A shortlist takes the words of the source in.
+    ...(decoder.inputNames.includes("ids") && { ids: longs(sourceIds(conditions, width, tokens.pad), rows, width) }),
   });
-  const ids = outputs["ids"]!.data as BigInt64Array;
+  const ids = outputs[decoder.outputNames[0]!]!.data as BigInt64Array;
   const probability = floatsOf(outputs, "probability");
   const special = new Set(tokens.special);
   return latents.map((_, row) => {

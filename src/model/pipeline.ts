@@ -14,7 +14,7 @@ import { CPU, type Device, deviceError } from "./device.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
-import { PreparedGraphs } from "./prepared.js";
+import { decoderRole, PreparedGraphs } from "./prepared.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
 import { type SolverStep, solverSteps } from "./solver.js";
@@ -283,7 +283,7 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const denoiser: DenoiserSessions = { step: await files.session(bundle, "denoiser") };
   if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(bundle, "denoiser_loop");
   const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, "decoder"), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, decoderRole(card)), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
 }
 
 /**

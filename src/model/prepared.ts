@@ -17,20 +17,27 @@ export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
 export const MANIFEST_FILE = "manifest.json";
 
-const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder"] as const;
+const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist"] as const;
 export type GraphRole = (typeof GRAPH_ROLES)[number];
 
 const manifestSchema = z.object({ [GRAPH_FILE]: z.string(), [WEIGHTS_FILE]: z.string() });
 export type Manifest = z.infer<typeof manifestSchema>;
 
-/** The graphs that a bundle has. */
-export function graphRoles(card: BundleCard): GraphRole[] {
-  return GRAPH_ROLES.filter((role) => card.files[role] !== undefined);
+/** Which of its decoders a bundle is served with. */
+export function decoderRole({ files }: BundleCard): "decoder" | "decoder_shortlist" {
+  return files.decoder_shortlist === undefined ? "decoder" : "decoder_shortlist";
 }
 
-/** Names a graph by its content: its file's and that of the embeddings, which graphs may read from a file beside them. */
+/** The graphs that are opened to serve a bundle. */
+export function graphRoles(card: BundleCard): GraphRole[] {
+  const other = decoderRole(card) === "decoder" ? "decoder_shortlist" : "decoder";
+  return GRAPH_ROLES.filter((role) => role !== other && card.files[role] !== undefined);
+}
+
+/** Names a graph by its content: its file's, and that of the files beside it which it may read weights from. */
 export function graphKey({ files }: BundleCard, role: GraphRole): string {
-  return createHash("sha256").update(`${files[role]!.sha256} ${files.embeddings?.sha256 ?? ""}`).digest("hex").slice(0, 32);
+  const read = [files[role], files.embeddings, role === "decoder_shortlist" ? files.decoder : undefined];
+  return createHash("sha256").update(read.map((file) => file?.sha256 ?? "").join(" ")).digest("hex").slice(0, 32);
 }
 
 /** How the name of an entry begins that a process is still writing. */

@@ -114,6 +114,17 @@ describe("prepared graphs", () => {
     assert.match(prepared.folder, /onnxruntime-\d+\.\d+\.\d+-\w+-\w+-[0-9a-f]{16}$/);
   });
 
+  test("are those that are opened: a shortlist in the decoder's place, where a bundle has one", async () => {
+    const [card] = await readCards(projectPath("models"));
+    const { decoder_shortlist: _, ...others } = card!.files;
+    const shortlist = { ...others.decoder, path: "../shared/decoder_shortlist.onnx" };
+    assert.deepEqual(graphRoles({ ...card!, files: others }), ["encoder", "condition", "denoiser", "decoder"]);
+    const files = { ...others, decoder_shortlist: shortlist };
+    assert.deepEqual(graphRoles({ ...card!, files }), ["encoder", "condition", "denoiser", "decoder_shortlist"]);
+    const redone = { ...files, decoder: { ...files.decoder, sha256: "0".repeat(64) } };
+    assert.notEqual(graphKey({ ...card!, files: redone }, "decoder_shortlist"), graphKey({ ...card!, files }, "decoder_shortlist"), "its weights are the decoder's");
+  });
+
   test("that nobody has opened for a month are removed, and so is what a process that ended left half done", async () => {
     const folder = join(cache, "onnxruntime-0.0.0-elsewhere");
     const old = join(folder, "old");

@@ -204,6 +204,18 @@ def answer_command(args):
     answer_lines(Answerer(Path(args.bundle), _config(args), args.steps))
 
 
+def shortlist_command(args):
+    import numpy as np
+
+    from .data import PackedPairs, weighted_paths
+    from .shortlist import frequent_tokens, shortlist_size, write_shortlist
+
+    models = Path(args.models)
+    size, special = shortlist_size(models)
+    counts = [(np.bincount(PackedPairs(folder).ids["trg"], minlength=size), int(least)) for folder, least in weighted_paths(args.targets)]
+    print(json.dumps(write_shortlist(models, frequent_tokens(counts, special), args.bonus), indent=1))
+
+
 def lexicon_command(args):
     from .lexicon import build_lexicon
 
@@ -409,7 +421,7 @@ def main() -> None:
     p.add_argument("--out", required=True)
     p.set_defaults(run=recover_command)
 
-    p = commands.add_parser("answer", help="a shipped bundle in PyTorch, JSON lines {id, text} in and out (for npm run bench -- --pytorch)")
+    p = commands.add_parser("answer", help="a shipped bundle in PyTorch, JSON lines {id, text} in and out (for npm run bench -- --python)")
     _model_arguments(p, stats=False)
     p.add_argument("bundle")
     p.add_argument("--steps", type=int, help="the bundle's default unless given")
@@ -420,6 +432,12 @@ def main() -> None:
     p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
     p.add_argument("--out", required=True)
     p.set_defaults(run=lexicon_command)
+
+    p = commands.add_parser("shortlist", help="a faster decoder for a models folder: frequent tokens and the source's own")
+    p.add_argument("models", help="models folder, whose bundles share a decoder; their cards are rewritten")
+    p.add_argument("--targets", nargs="+", required=True, help="prepared folders as folder:least, the times that a token must occur in one's targets")
+    p.add_argument("--bonus", type=float, default=0.0, help="nats for the source's rare tokens")
+    p.set_defaults(run=shortlist_command)
 
     p = commands.add_parser("export", help="write a model bundle (ONNX), with a parity check against PyTorch")
     _model_arguments(p)

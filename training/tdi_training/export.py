@@ -137,6 +137,8 @@ def _write(path: Path, data: bytes, replace: bool) -> None:
 def export_bundle(args) -> None:
     """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon) go to a folder beside the bundle and
     must come out the same when a second task is exported against them."""
+    from .shortlist import shortlist_entry
+
     out = Path(args.out)
     shared = Path(args.shared) if args.shared else out
     out.mkdir(parents=True, exist_ok=True)
@@ -173,6 +175,8 @@ def export_bundle(args) -> None:
         files["embeddings"] = describe(out, shared / TABLE_FILE)
     if (shared / "casing.json").exists():
         files["lexicon"] = describe(out, shared / "casing.json")
+    if entry := shortlist_entry(out, shared):
+        files["decoder_shortlist"] = entry
     limits: dict = {"source_tokens": c.source_length}
     if args.selector:
         shutil.copyfile(args.selector, out / "selector.json")
