@@ -34,7 +34,7 @@ describe("numbers that are none", () => {
     const [canvas, hidden] = [4, 3];
     const condition = { width: 2, ids: [], states: new Float32Array(6), keys: new Float32Array(0), values: new Float32Array(0), bias: new Float32Array(2) };
     const outputs = { ids: { data: BigInt64Array.from([7n, 8n, 102n, 0n]) }, probability: { data: Float32Array.from([0.9, 0.8, 0.7, 0.6]) } };
-    const decoder = { run: async () => outputs } as unknown as Parameters<typeof decodeRows>[0];
+    const decoder = { inputNames: ["x", "states", "bias"], outputNames: ["ids", "probability"], run: async () => outputs } as unknown as Parameters<typeof decodeRows>[0];
     const decode = (latents: Float32Array) => decodeRows(decoder, [latents], [condition], canvas, hidden, { sep: 102, pad: 0, special: [0, 102], marks: new Set<number>() });
     assert.deepEqual((await decode(new Float32Array(12).fill(3e38)))[0]!.ids, [7, 8]);
     for (const wrong of [NaN, Infinity, -Infinity]) {
