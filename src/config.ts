@@ -73,7 +73,7 @@ const FLAGS = {
   host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
   port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
-  "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor, half a gigabyte for the embedded bundles; engine processes then share their weights and start faster; none does without; of a CPU alone"),
+  "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor, half a gigabyte for the embedded bundles; engine processes then share their weights, and take a little longer to start, as every byte is checked; none does without; of a CPU alone"),
   device: flag("TDI_DEVICE", "auto" as DeviceChoice, z.enum(DEVICE_CHOICES, `must be one of ${DEVICE_CHOICES.join(", ")}`) as z.ZodType<DeviceChoice, string>, `what computes: ${DEVICE_CHOICES.join(", ")}; auto takes the first GPU that gives the CPU's results in less time, else the CPU`),
   "device-id": flag("TDI_DEVICE_ID", 0, integer(0, 63), `which of several GPUs; of ${NUMBERED.join(", ")} alone`),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.

@@ -7,7 +7,7 @@ import type { PartRequest, PartResult, Pipeline } from "./model/pipeline-contrac
 export interface SamplerOptions {
   /** onnxruntime intra-op threads per session; 1 when absent. */
   threads?: number;
-  /** Folder of graphs that a server on this machine has prepared (its --cache-dir); what is found there loads faster. None when absent. */
+  /** Folder of graphs that a server on this machine has prepared (its --cache-dir); weights found there are shared with it. None when absent. */
   cacheDir?: string;
 }
 

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream, existsSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
+import { sha256OfFile } from "../model/checksum.js";
 import { parseCard, placeOf, type BundleCard } from "../model/bundle.js";
 import { CliError, EXIT, usage } from "./exit.js";
 
@@ -54,7 +55,7 @@ export async function pull(source: string, options: PullOptions): Promise<{ fold
     // As the server will look for it: in the bundle's folder, or in one beside it.
     const target = placeOf(folder, file.path);
     if (existsSync(target)) {
-      if ((await sha256(target)) === file.sha256) continue;
+      if ((await sha256OfFile(target)) === file.sha256) continue;
       throw new CliError(`${target} exists and is another file; pull into another models folder.`, EXIT.failed);
     }
     options.say(`${file.path} (${(file.bytes / 1e6).toFixed(1)} MB)`);
@@ -97,8 +98,4 @@ async function open(address: URL, signal: AbortSignal): Promise<Readable> {
   });
   if (!response.ok || !response.body) throw new CliError(`${address.href} answered ${response.status}.`, EXIT.unavailable);
   return Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
-}
-
-async function sha256(path: string): Promise<string> {
-  return createHash("sha256").update(await readFile(path)).digest("hex");
 }

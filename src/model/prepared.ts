@@ -55,7 +55,7 @@ function environment(): string {
 
 /**
  * Graphs as ONNX Runtime leaves them at load, kept as files: optimised, int8 weights unpacked, and those of products packed for this
- * processor's kernels. Opened from there, weights are mapped, so that all processes of a machine share them, and there is nothing left to do.
+ * processor's kernels. Opened from there, weights are mapped, so that all processes of a machine share them.
  */
 export class PreparedGraphs {
   /** Where the entries of this runtime and processor lie, a folder each. */
