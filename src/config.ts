@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { z } from "zod";
 import { parseKeys, type ApiKey } from "./access/keys.js";
+import { MOST_SAMPLES } from "./engine/contract.js";
 import { BATCHINGS, type Batching } from "./engine/step-scheduler.js";
 import { DEVICES, NUMBERED, type DeviceName } from "./model/device.js";
 import { projectPath } from "./project.js";
@@ -83,15 +84,15 @@ const FLAGS = {
   "max-batch-rows": flag("TDI_MAX_BATCH_ROWS", 8, integer(1, 65_536), "rows under way in one engine process at a time; a row with guidance counts twice"),
   "steps-per-call": flag("TDI_STEPS_PER_CALL", 1, integer(1, 64), "denoising steps in one call of the model; over 1 only where a call is dear"),
   "max-engine-mb": flag("TDI_MAX_ENGINE_MB", 0, integer(0, 10_000_000), "megabytes of memory of one engine process, over which it is replaced; 0 is four fifths of the memory there is, divided among them"),
-  "max-queued-rows": flag("TDI_MAX_QUEUED_ROWS", 256, integer(1, 1_000_000), "rows (texts x candidates) admitted at a time, waiting and running; more is a 503"),
+  "max-queued-rows": flag("TDI_MAX_QUEUED_ROWS", 512, integer(1, 1_000_000), "rows (texts x samples) admitted at a time, waiting and running; more is a 503"),
   "max-client-rows": flag("TDI_MAX_CLIENT_ROWS", 0, integer(0, 1_000_000), "rows that one client may have admitted at a time; more is a 429; 0 is half of --max-queued-rows"),
   "deadline-ms": flag("TDI_DEADLINE_MS", 60_000, integer(1, DAY_MS), "milliseconds a request may take; then it is a 504"),
   "max-body-bytes": flag("TDI_MAX_BODY_BYTES", 1_048_576, integer(1, 1_073_741_824), "bytes of a request body"),
   "max-text-characters": flag("TDI_MAX_TEXT_CHARACTERS", 20_000, integer(1, 10_000_000), "characters of one text"),
   "max-texts": flag("TDI_MAX_TEXTS", 32, integer(1, 4096), "texts of one request"),
-  "max-candidates": flag("TDI_MAX_CANDIDATES", 16, integer(1, 16), "candidates of one text"),
-  "max-rows": flag("TDI_MAX_ROWS", 64, integer(1, 65_536), "texts x candidates of one request"),
-  "max-row-steps": flag("TDI_MAX_ROW_STEPS", 4_096, integer(1, 100_000_000), "texts x candidates x steps of one request, its whole cost; what is over the deadline anyhow is better refused at once"),
+  "max-candidates": flag("TDI_MAX_CANDIDATES", MOST_SAMPLES, integer(1, MOST_SAMPLES), "samples of one text (best_of), and so candidates"),
+  "max-rows": flag("TDI_MAX_ROWS", 128, integer(1, 65_536), "texts x samples of one request"),
+  "max-row-steps": flag("TDI_MAX_ROW_STEPS", 4_096, integer(1, 100_000_000), "texts x samples x steps of one request, its whole cost; what is over the deadline anyhow is better refused at once"),
   "max-json-depth": flag("TDI_MAX_JSON_DEPTH", 16, integer(1, 1_000), "arrays and objects of a body that lie in each other"),
   "max-header-bytes": flag("TDI_MAX_HEADER_BYTES", 16_384, integer(1_024, 1_048_576), "bytes of a request's headers; more is a 431"),
   "headers-timeout-ms": flag("TDI_HEADERS_TIMEOUT_MS", 10_000, integer(100, DAY_MS), "milliseconds in which a request's headers have to arrive; then the connection is closed with a 408"),
@@ -100,7 +101,7 @@ const FLAGS = {
   "api-keys": { ...flag("TDI_API_KEYS", [] as ApiKey[], apiKeys, "API keys as name:key or name:sha256-<hex>, separated by commas; without any, and without a file, everybody is let in. Set the variable: a command line can be read by others"), secret: true },
   "api-keys-file": flag("TDI_API_KEYS_FILE", "", text, "file with a key a line as name:sha256-<hex>[:scope+scope], read again when it changes; tdi key makes the lines"),
   "max-requests-per-minute": flag("TDI_MAX_REQUESTS_PER_MINUTE", 0, integer(0, 1_000_000), "requests of one key, or of one address where there are no keys, in a minute; more is a 429; 0 is no limit"),
-  "max-rows-per-minute": flag("TDI_MAX_ROWS_PER_MINUTE", 0, integer(0, 1_000_000), "rows (texts x candidates) of one key or address in a minute; more is a 429; 0 is no limit"),
+  "max-rows-per-minute": flag("TDI_MAX_ROWS_PER_MINUTE", 0, integer(0, 1_000_000), "rows (texts x samples) of one key or address in a minute; more is a 429; 0 is no limit"),
   "cors-origins": flag("TDI_CORS_ORIGINS", [] as string[], origins, "origins whose pages may call the API from a browser, separated by commas"),
   "trusted-proxies": flag("TDI_TRUSTED_PROXIES", 0, integer(0, 16), "proxies in front of the server that set X-Forwarded-For; a client's address is then taken from there"),
   "grace-ms": flag("TDI_GRACE_MS", 1_000, integer(0, DAY_MS), "milliseconds at shutdown in which /health/ready says no and requests are still taken, for load balancers to notice"),

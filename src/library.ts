@@ -1,6 +1,6 @@
-import { randomInt } from "node:crypto";
 import { resolve } from "node:path";
-import type { BundleSummary, GenerateOptions, GenerateReply, StageTimings, StepEvent } from "./engine/contract.js";
+import type { BundleSummary, GenerateReply, StageTimings, StepEvent } from "./engine/contract.js";
+import { completeOptions, type OpenOptions } from "./engine/options.js";
 import { StepScheduler } from "./engine/step-scheduler.js";
 import type { PartRequest, PartResult, Pipeline } from "./model/pipeline-contract.js";
 
@@ -11,7 +11,7 @@ export interface SamplerOptions {
   cacheDir?: string;
 }
 
-export interface SampleOptions extends Partial<GenerateOptions> {
+export interface SampleOptions extends Partial<OpenOptions> {
   /** Stops the run between two denoising steps. */
   signal?: AbortSignal;
   /** Told what each row reads as after every `everySteps` of its steps. */
@@ -46,7 +46,7 @@ export async function createSampler(bundleDir: string, { threads = 1, cacheDir }
     summary: pipeline.summary,
     async sample(text, { signal, onStep, everySteps = 1, ...rest } = {}) {
       const texts = typeof text === "string" ? [text] : text;
-      const options: GenerateOptions = { numCandidates: 1, seed: randomInt(2 ** 32), truncation: "error", canvas: "auto", ...rest };
+      const options = completeOptions({ numCandidates: 1, truncation: "error", canvas: "auto", ...rest }, pipeline.summary);
       pipeline.check(texts, options);
       const results: PartResult[] = [];
       for (const [index, each] of texts.entries()) {

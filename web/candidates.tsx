@@ -20,13 +20,12 @@ export function Candidates({ run, row, choose }: Props) {
   const [removed, setRemoved] = useState<boolean>();
   const showRemoved = removed ?? run.task === "paraphrase";
   if (!result) {
-    const asked = run.request.num_candidates ?? 1;
-    if (asked < 2 || run.state === "failed") return null;
+    if (run.rows < 2 || run.state === "failed") return null;
     return (
       <section class="panel" aria-labelledby="candidates-title">
-        <h2 id="candidates-title">Candidates</h2>
+        <h2 id="candidates-title">Samples</h2>
         <ol class="candidates">
-          {Array.from({ length: asked }, (_, number) => (
+          {Array.from({ length: run.rows }, (_, number) => (
             <li key={number} class={number === row ? "chosen" : ""}>
               <button type="button" class="pick" aria-pressed={number === row} aria-label={`Show the steps of row ${number + 1}`} onClick={() => choose(number)}>
                 {number + 1}
@@ -57,6 +56,7 @@ export function Candidates({ run, row, choose }: Props) {
             <Difference source={run.source} text={candidate.text} showRemoved={showRemoved} />
             <p class="notes">
               <span>{`score ${candidate.score.toFixed(2)}`}</span>
+              {candidate.similarity !== undefined && <span>{`meaning ${candidate.similarity.toFixed(2)}`}</span>}
               {candidate.count > 1 && <span>{`${candidate.count} samples came out like this`}</span>}
               {candidate.is_copy && <span class="flag">a copy of the source</span>}
               {ENDINGS[candidate.finish_reason] && <span class="flag">{ENDINGS[candidate.finish_reason]}</span>}

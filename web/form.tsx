@@ -118,7 +118,7 @@ export function Form({ settings, change, bundle, limits, run, submit, stop }: Pr
           {(attributes) => <input {...attributes} type="number" min="1" max="10000" placeholder="no limit" value={settings.maxWords} onInput={(event) => change({ maxWords: event.currentTarget.value })} />}
         </Field>
       </div>
-      <RareSettings settings={settings} change={change} bundle={bundle} faultOf={faultOf} />
+      <RareSettings settings={settings} change={change} bundle={bundle} limits={limits} faultOf={faultOf} />
 
       <div class="actions">
         <button type="submit" class="primary" disabled={bundle === undefined}>

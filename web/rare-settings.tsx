@@ -1,24 +1,25 @@
 import { useState } from "preact/hooks";
-import type { Bundle, Grid, Ranking } from "../src/client/types.js";
+import type { Bundle, Grid, Info, Ranking } from "../src/client/types.js";
 import { Choice } from "./choice.js";
 import { Field } from "./field.js";
 import { GRIDS, RANKINGS, RARE, type Settings } from "./settings.js";
 
 const GRID_NAMES: Record<Grid, string> = { linear: "Linear in time", logsnr: "Even in log SNR", logit_normal: "Logit-normal" };
-const RANKING_NAMES: Record<Ranking, string> = { mbr: "Closest to all others", confidence: "Surest" };
+const RANKING_NAMES: Record<Ranking, string> = { mbr: "Closest to all others", confidence: "Surest", similarity: "Truest to the text" };
 
 interface Props {
   settings: Settings;
   change: (part: Partial<Settings>) => void;
   bundle: Bundle | undefined;
+  limits: Info["limits"] | undefined;
   /** What the server found wrong with a field of the request. */
   faultOf: (field: string) => string | undefined;
 }
 
 /** The settings that few need, folded away; open where a link or the server says something of one. */
-export function RareSettings({ settings, change, bundle, faultOf }: Props) {
+export function RareSettings({ settings, change, bundle, limits, faultOf }: Props) {
   const [open, setOpen] = useState(false);
-  const faulty = ["grid", "clamp_steps", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
+  const faulty = ["grid", "clamp_steps", "best_of", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
   return (
     <details class="rare" open={open || faulty || RARE.some((key) => settings[key] !== "")} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>More settings</summary>
@@ -33,9 +34,14 @@ export function RareSettings({ settings, change, bundle, faultOf }: Props) {
             <input {...attributes} type="number" min="0" max="200" placeholder={bundle ? String(bundle.defaults.clamp_steps) : ""} value={settings.clampSteps} onInput={(event) => change({ clampSteps: event.currentTarget.value })} />
           )}
         </Field>
+        <Field label="Samples" help="The best are shown" fault={faultOf("best_of")}>
+          {(attributes) => (
+            <input {...attributes} type="number" min="1" max={limits?.candidates ?? 16} placeholder={bundle ? String(bundle.defaults.best_of) : ""} value={settings.bestOf} onInput={(event) => change({ bestOf: event.currentTarget.value })} />
+          )}
+        </Field>
         <Field label="Ranking" help="What makes the best one" fault={faultOf("ranking")}>
           {(attributes) => (
-            <Choice attributes={attributes} value={settings.ranking} unset={`Default: ${RANKING_NAMES.mbr}`} values={RANKINGS} nameOf={(ranking) => RANKING_NAMES[ranking]} onChoose={(ranking) => change({ ranking })} />
+            <Choice attributes={attributes} value={settings.ranking} unset={bundle ? `Default: ${RANKING_NAMES[bundle.defaults.ranking]}` : "Default"} values={RANKINGS} nameOf={(ranking) => RANKING_NAMES[ranking]} onChoose={(ranking) => change({ ranking })} />
           )}
         </Field>
         <Field label="Canvas" help="Places for words" fault={faultOf("canvas")}>

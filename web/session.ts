@@ -10,6 +10,8 @@ export interface Run {
   task: Task;
   source: string;
   request: GenerateRequest;
+  /** Rows that are sampled. */
+  rows: number;
   /** Steps between two events of a row. */
   everySteps: number;
   state: "waiting" | "sharpening" | "done" | "stopped" | "failed";
@@ -39,7 +41,8 @@ function problemOf(error: unknown): NonNullable<Run["problem"]> {
   return { title: "No answer", detail: "The server could not be reached, or the connection broke.", faults: [] };
 }
 
-export function useRun(defaultSteps: (task: Task) => number) {
+/** @param defaultsOf what the task's bundle takes where the request says nothing */
+export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: number }) {
   const [run, setRun] = useState<Run>();
   const abort = useRef<AbortController>();
 
@@ -50,9 +53,11 @@ export function useRun(defaultSteps: (task: Task) => number) {
       abort.current?.abort();
       const mine = (abort.current = new AbortController());
       const request = toRequest(settings);
-      const steps = request.steps ?? defaultSteps(settings.task);
+      const defaults = defaultsOf(settings.task);
+      const steps = request.steps ?? defaults.steps;
+      const rows = request.best_of ?? Math.max(request.num_candidates ?? 1, defaults.best_of);
       const everySteps = Math.max(1, Math.ceil(steps / MOST_EVENTS));
-      let current: Run = { task: settings.task, source: request.text as string, request, everySteps, state: "waiting", timeline: new Map() };
+      let current: Run = { task: settings.task, source: request.text as string, request, rows, everySteps, state: "waiting", timeline: new Map() };
       const show = (change: Partial<Run>) => {
         current = { ...current, ...change };
         if (abort.current === mine) setRun(current);
@@ -68,7 +73,7 @@ export function useRun(defaultSteps: (task: Task) => number) {
         else show({ state: "failed", problem: problemOf(error) });
       }
     },
-    [defaultSteps],
+    [defaultsOf],
   );
 
   return { run, start, stop };

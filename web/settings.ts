@@ -6,7 +6,7 @@ export type Task = "paraphrase" | "summarize";
 export const SOLVERS: readonly Solver[] = ["ddim", "dpmpp_2m", "euler_ode", "euler_sde", "ancestral", "renoise"];
 
 export const GRIDS: readonly Grid[] = ["linear", "logsnr", "logit_normal"];
-export const RANKINGS: readonly Ranking[] = ["mbr", "confidence"];
+export const RANKINGS: readonly Ranking[] = ["mbr", "confidence", "similarity"];
 
 /** An empty string means: the server's or the model's default, or for the seed, drawn by the server. */
 export interface Settings {
@@ -20,15 +20,16 @@ export interface Settings {
   maxWords: string;
   grid: Grid | "";
   clampSteps: string;
+  bestOf: string;
   ranking: Ranking | "";
   canvas: string;
   truncation: "end" | "";
 }
 
-export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", ranking: "", canvas: "", truncation: "" };
+export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", bestOf: "", ranking: "", canvas: "", truncation: "" };
 
 /** Settings that few need; the page keeps them folded while all are as at the start. */
-export const RARE = ["grid", "clampSteps", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
+export const RARE = ["grid", "clampSteps", "bestOf", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
 
 /** Names in the address; short, as links are pasted into chats. */
 const KEYS: Record<keyof Settings, string> = {
@@ -42,6 +43,7 @@ const KEYS: Record<keyof Settings, string> = {
   maxWords: "words",
   grid: "grid",
   clampSteps: "clamp",
+  bestOf: "of",
   ranking: "rank",
   canvas: "canvas",
   truncation: "cut",
@@ -72,7 +74,7 @@ export function fromHash(hash: string): Settings {
   settings.ranking = read("ranking", oneOf(RANKINGS)) as Ranking | "";
   settings.truncation = read("truncation", /^end$/) as "end" | "";
   settings.guidance = read("guidance", /^\d{1,2}(\.\d{1,3})?$/);
-  for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
+  for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "bestOf", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
   return settings;
 }
 
@@ -80,6 +82,7 @@ export function fromHash(hash: string): Settings {
 export function toRequest(settings: Settings): GenerateRequest {
   const request: GenerateRequest = { text: settings.text.trim() };
   if (settings.candidates !== "1") request.num_candidates = Number(settings.candidates);
+  if (settings.bestOf !== "") request.best_of = Number(settings.bestOf);
   if (settings.seed !== "") request.seed = Number(settings.seed);
   if (settings.steps !== "") request.steps = Number(settings.steps);
   if (settings.guidance !== "") request.guidance = Number(settings.guidance);

@@ -21,6 +21,7 @@ const OPTIONS = {
   resume: { type: "boolean" },
   json: { type: "boolean" },
   candidates: { type: "string", short: "n" },
+  "best-of": { type: "string" },
   seed: { type: "string" },
   steps: { type: "string" },
   guidance: { type: "string" },
@@ -54,6 +55,7 @@ What
 
 How (a line of --lines can say otherwise for itself)
   -n, --candidates <n>  candidates of each text, ranked; all are printed
+  --best-of <n>         samples of each text, of which the best are the candidates; the bundle's default when absent
   --seed <n>            the same seed gives the same text
   --steps <n>           denoising steps
   --guidance <w>        weight of classifier-free guidance; 0 is off
@@ -88,6 +90,7 @@ function bodyOf(values: Values): Record<string, unknown> {
   if (guidance !== undefined && !(guidance >= 0)) throw usage("--guidance must be a number of at least 0.");
   const fields = {
     num_candidates: integer(values.candidates, "candidates", 1),
+    best_of: integer(values["best-of"], "best-of", 1),
     seed: integer(values.seed, "seed", 0),
     steps: integer(values.steps, "steps", 1),
     guidance,

@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { parseConfig, type Config } from "../config.js";
 import { createClient, TdiApiError } from "../client/index.js";
 import type { BundleSummary, GenerateReply, Task } from "../engine/contract.js";
+import { samplesOf } from "../engine/options.js";
 import { TdiError } from "../errors.js";
 import { createSampler } from "../library.js";
 import { BundleError, findBundle } from "../model/bundle.js";
@@ -59,7 +60,7 @@ export async function localGenerator(task: Task, bundleDir: string | undefined, 
         const request = parse(body);
         single = request.single;
         checkAgainstBundle(request, summary, config);
-        return await sampler.sample(request.texts, { ...request.options, ...(request.seed !== undefined && { seed: request.seed }), signal });
+        return await sampler.sample(request.texts, { ...request.options, bestOf: samplesOf(request.options, summary, config.maxCandidates), signal });
       } catch (error) {
         if (!(error instanceof TdiError)) throw error;
         const { code, detail, faults } = inClientTerms(error, single);

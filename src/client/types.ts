@@ -13,9 +13,9 @@ export type Solver = "euler_sde" | "euler_ode" | "ancestral" | "ddim" | "renoise
  */
 export type Grid = "linear" | "logsnr" | "logit_normal";
 /**
- * What puts one candidate before another: mbr, its mean smoothed sentence BLEU against all other samples (minimum Bayes risk); confidence, its score.
+ * What puts one candidate before another: mbr, its mean smoothed sentence BLEU against all other samples (minimum Bayes risk); confidence, its score; similarity, how near its meaning is to the text's, and for a paraphrase how far its wording is from the text's. The bundle's default when absent.
  */
-export type Ranking = "mbr" | "confidence";
+export type Ranking = "mbr" | "confidence" | "similarity";
 export type BatchId = number | string;
 /**
  * The answer to one line, its result or its error; `line` counts from 1.
@@ -80,9 +80,13 @@ export interface GenerateRequest {
    */
   text: SourceText | SourceText[];
   /**
-   * Samples of each text; texts times candidates is at most 64, and times steps 4096. Near-duplicates come back as one candidate with their count.
+   * Candidates of each text that are returned at most, best first. Near-duplicates are one candidate with their count.
    */
   num_candidates?: number;
+  /**
+   * Samples of each text, of which the best are returned; at least num_candidates. More cost more, are less often a copy of the text, and the best of them is better. Texts times samples is at most 128, and times steps 4096. The bundle's default when absent, or num_candidates where that is more.
+   */
+  best_of?: number;
   /**
    * Drawn when absent.
    */
@@ -145,6 +149,10 @@ export interface GenerateReply {
     clamp_steps: number;
     seed: number;
     num_candidates: number;
+    /**
+     * Samples of each text.
+     */
+    best_of: number;
     ranking: Ranking;
   };
   seed: number;
@@ -207,9 +215,13 @@ export interface Candidate {
    */
   is_copy: boolean;
   /**
-   * Samples that the candidate stands for, itself and the near-duplicates merged into it: the same words but for case, punctuation and at most one word in ten. The counts of a result add up to num_candidates.
+   * Samples that the candidate stands for, itself and the near-duplicates merged into it: the same words but for case, punctuation and at most one word in ten. The counts of a result add up to best_of, less the samples of candidates that are not returned.
    */
   count: number;
+  /**
+   * How near its meaning is to the text's, the cosine of their mean encodings. Only where candidates are ranked by similarity.
+   */
+  similarity?: number;
   /**
    * stop, the model ended the text; canvas, it filled the canvas without an end; max_words, it had more words than asked for and was cut there.
    */
@@ -295,15 +307,15 @@ export interface Info {
      */
     texts: number;
     /**
-     * Of one text.
+     * Of one text, and samples of it (best_of).
      */
     candidates: number;
     /**
-     * Texts times candidates of one request.
+     * Texts times samples of one request.
      */
     rows: number;
     /**
-     * Texts times candidates times steps of one request.
+     * Texts times samples times steps of one request.
      */
     row_steps: number;
     /**
@@ -340,6 +352,8 @@ export interface Bundle {
     solver: Solver;
     grid: Grid;
     clamp_steps: number;
+    best_of: number;
+    ranking: Ranking;
   };
   limits: {
     /**

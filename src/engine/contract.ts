@@ -9,12 +9,17 @@ export type SolverName = (typeof SOLVERS)[number];
 export const GRIDS = ["linear", "logsnr", "logit_normal"] as const;
 export type GridName = (typeof GRIDS)[number];
 
-export const RANKINGS = ["mbr", "confidence"] as const;
+/** Samples of a text at most, whatever a server's limits. */
+export const MOST_SAMPLES = 16;
+
+export const RANKINGS = ["mbr", "confidence", "similarity"] as const;
 export type Ranking = (typeof RANKINGS)[number];
 
 export interface GenerateOptions {
-  /** Rows sampled per text, ranked; at least 1. */
+  /** Candidates returned per text at most, best first; at least 1. */
   numCandidates: number;
+  /** Rows sampled per text, of which the best are returned; at least `numCandidates`. */
+  bestOf: number;
   /** Unsigned 32-bit; the same request and seed give the same text. */
   seed: number;
   /** Denoising steps; the bundle's default when absent. */
@@ -26,7 +31,7 @@ export interface GenerateOptions {
   grid?: GridName;
   /** Steps before the last whose prediction is read as text and encoded again; the bundle's default when absent. */
   clampSteps?: number;
-  /** How candidates are ordered: minimum Bayes risk (when absent) or the decoder's confidence. */
+  /** How candidates are ordered (src/model/candidates.ts); the bundle's default when absent. */
   ranking?: Ranking;
   /** "error": a source over the limit is a 422; "end": it is cut at its end and the reply says by how much. */
   truncation: "error" | "end";
@@ -75,8 +80,10 @@ export interface Candidate {
   score: number;
   is_copy: boolean;
   finish_reason: FinishReason;
-  /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to num_candidates. */
+  /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to best_of, less what came out and is not returned. */
   count: number;
+  /** How near its meaning is to the source's: the cosine of their mean encodings, at most 1. Only where candidates are ranked by it. */
+  similarity?: number;
 }
 
 export interface Warning {
@@ -116,7 +123,7 @@ export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
-  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; ranking: Ranking; clamp_steps: number };
+  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; best_of: number; ranking: Ranking; clamp_steps: number };
   timings: StageTimings;
   /** Of the text whose timings these are; only for a request that asked for them. */
   ticks?: TickSpan[];
@@ -131,7 +138,7 @@ export interface BundleSummary {
   licence: string;
   provider: string;
   precision: string;
-  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName; clamp_steps: number };
+  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName; clamp_steps: number; best_of: number; ranking: Ranking };
   limits: { source_tokens: number; read_tokens?: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;

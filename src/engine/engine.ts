@@ -116,7 +116,7 @@ export class Engine {
     }
     return new Promise((resolve, reject) => {
       const client = request.client ?? "";
-      this.#admission.reserve(client, request.texts.length * request.options.numCandidates);
+      this.#admission.reserve(client, request.texts.length * request.options.bestOf);
       const deadline = setTimeout(() => this.#cancel(job, "deadline"), this.options.deadlineMs);
       const onAbort = () => this.#cancel(job, "client_gone");
       const settle = () => {
@@ -196,9 +196,9 @@ export class Engine {
     const { task, options } = job.request;
     const defaults = this.#bundles.get(task)?.defaults;
     const guided = (options.guidance ?? defaults?.guidance ?? 0) > 0;
-    const weight = options.numCandidates * (guided ? 2 : 1);
+    const weight = options.bestOf * (guided ? 2 : 1);
     const work = weight * (options.steps ?? defaults?.steps ?? USUAL_STEPS);
-    return { id: 0, job, index, task, client: job.client, rows: options.numCandidates, weight, work, attempts: 0, suspect: false, sentAt: 0, over: false };
+    return { id: 0, job, index, task, client: job.client, rows: options.bestOf, weight, work, attempts: 0, suspect: false, sentAt: 0, over: false };
   }
 
   /** Sends what waits to engine processes with room. */

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { z } from "zod";
-import { SOLVERS, TASKS } from "../engine/contract.js";
+import { MOST_SAMPLES, RANKINGS, SOLVERS, TASKS } from "../engine/contract.js";
 import { sha256OfFile } from "./checksum.js";
 
 const FORMAT = 1;
@@ -33,7 +33,16 @@ const bundleSchema = z.object({
   providers: z.array(z.string()),
   model,
   schedule,
-  defaults: z.object({ solver: z.enum(SOLVERS), grid, steps: z.number().int().positive(), guidance: z.number().min(0), clamp_steps: z.number().int().min(0).default(0) }),
+  defaults: z.object({
+    solver: z.enum(SOLVERS),
+    grid,
+    steps: z.number().int().positive(),
+    guidance: z.number().min(0),
+    clamp_steps: z.number().int().min(0).default(0),
+    /** Samples of a text, of which the best is returned. */
+    best_of: z.number().int().min(1).max(MOST_SAMPLES).default(1),
+    ranking: z.enum(RANKINGS).default("mbr"),
+  }),
   limits: z.object({
     /** Tokens that a text may have. */
     source_tokens: z.number().int().positive(),

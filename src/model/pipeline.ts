@@ -17,6 +17,7 @@ import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, Samp
 import { decoderRole, PreparedGraphs } from "./prepared.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
+import { cosine, pooled } from "./similarity.js";
 import { type SolverStep, solverSteps } from "./solver.js";
 
 /** A row of this pipeline, with what is needed to read it. */
@@ -26,6 +27,8 @@ interface DiffusionRow extends SampleRow, BatchRow {
   readonly clamped: readonly [from: number, to: number];
   done: number;
   decoded?: Decoded;
+  /** Cosine to its source, where candidates are ranked by it. */
+  similarity?: number;
 }
 
 interface DiffusionPart extends PreparedPart<DiffusionRow> {
@@ -69,7 +72,7 @@ class TextDiffusion implements Pipeline {
       licence: card.licence,
       provider: device.name,
       precision: card.precision,
-      defaults: { steps: card.defaults.steps, guidance: card.defaults.guidance, solver: card.defaults.solver, grid: card.defaults.grid.name, clamp_steps: card.defaults.clamp_steps },
+      defaults: { ...card.defaults, grid: card.defaults.grid.name },
       limits: card.limits,
       scores: card.scores,
       sha256: Object.fromEntries(Object.entries(card.files).map(([role, file]) => [role, file!.sha256])),
@@ -99,7 +102,7 @@ class TextDiffusion implements Pipeline {
       decodingMs: 0,
       rows: [],
     };
-    part.rows = Array.from({ length: options.numCandidates }, (_, candidate) => ({
+    part.rows = Array.from({ length: options.bestOf }, (_, candidate) => ({
       part,
       candidate,
       seed: options.seed,
@@ -157,15 +160,16 @@ class TextDiffusion implements Pipeline {
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
     row.decoded = await this.#decode(row, this.#batches.get(row.shape)!.state(row));
+    if (row.part.used.ranking === "similarity") row.similarity = await this.#similarity(row, row.decoded.line);
     row.part.decodingMs += performance.now() - began;
   }
 
   finish(part: DiffusionPart, denoisingMs: number): PartResult {
     const { source, used } = part;
     const began = performance.now();
-    const spelled = part.rows.map((row) => this.#candidate(row.decoded!, part));
-    const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, used.ranking);
-    const candidates = ranked.map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
+    const spelled = part.rows.map((row) => this.#candidate(row, part));
+    const ranked = rank(spelled.map(({ candidate }) => candidate), source.text, this.task, used.ranking);
+    const candidates = ranked.slice(0, used.num_candidates).map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
     const first = spelled[ranked[0]!.index]!;
     const decoding = part.decodingMs + performance.now() - began;
     return {
@@ -203,7 +207,7 @@ class TextDiffusion implements Pipeline {
    */
   async #tryAll(): Promise<void> {
     const { limits, tokens } = this.bundle.card;
-    const options: GenerateOptions = { numCandidates: 1, seed: 0, truncation: "end", canvas: "auto", steps: WARM_UP_STEPS };
+    const options: GenerateOptions = { numCandidates: 1, bestOf: 1, seed: 0, truncation: "end", canvas: "auto", steps: WARM_UP_STEPS };
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
     const part = await this.prepare({ task: this.task, text: words, index: 0, options });
     const classes = <T>(sorted: T[]) => (this.device.name === "cpu" ? [...new Set([sorted[0]!, sorted.at(-1)!])] : sorted);
@@ -227,13 +231,13 @@ class TextDiffusion implements Pipeline {
   /** What a request really uses, the bundle's defaults filled in, and the solver's steps that follow from it. */
   #plan(options: GenerateOptions): PartResult["used"] & { plan: SolverStep[] } {
     const { defaults, schedule, model } = this.bundle.card;
-    const { steps = defaults.steps, guidance = defaults.guidance, solver = defaults.solver, ranking = "mbr", seed } = options;
+    const { steps = defaults.steps, guidance = defaults.guidance, solver = defaults.solver, ranking = defaults.ranking, seed } = options;
     const grid = gridNamed(options.grid ?? defaults.grid.name, defaults.grid);
     // The last step's prediction is read in any case, so it is never clamped.
     const clampSteps = Math.min(options.clampSteps ?? defaults.clamp_steps, steps - 1);
     const noise = noiseSchedule(schedule.name, schedule.d);
     const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
-    return { steps, guidance, solver, grid: grid.name, seed, num_candidates: options.numCandidates, ranking, clamp_steps: clampSteps, plan };
+    return { steps, guidance, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
   }
 
   async #newBatch({ shape, condition }: DiffusionRow): Promise<DenoiserBatch> {
@@ -249,17 +253,27 @@ class TextDiffusion implements Pipeline {
     return decoded!;
   }
 
-  #candidate(decoded: Decoded, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
+  /** Of what was read, encoded anew: of the words as they will be seen, and not of the latents that they were read from. */
+  async #similarity({ condition }: DiffusionRow, line: readonly number[]): Promise<number> {
+    const { model, tokens } = this.bundle.card;
+    const special = new Set(tokens.special);
+    const [source, own] = [pooled(condition.states, condition.ids, model.hidden, special), pooled(await this.conditioner.latents(line), line, model.hidden, special)];
+    return cosine(source, own);
+  }
+
+  #candidate({ decoded, similarity }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
     const { maxWords } = request.options;
-    const text = restoreFrom(index, this.tokenizer.spell(decoded.ids), this.lexicon);
+    const { ids, score, ended } = decoded!;
+    const text = restoreFrom(index, this.tokenizer.spell(ids), this.lexicon);
     const cut = maxWords === undefined ? undefined : cutWords(text, maxWords);
     const candidate: Sampled = {
       text: cut ?? text,
-      score: Number(decoded.score.toFixed(4)),
+      score: Number(score.toFixed(4)),
       is_copy: isCopy(cut ?? text, source.text),
-      finish_reason: cut !== undefined ? "max_words" : decoded.ended ? "stop" : "canvas",
+      finish_reason: cut !== undefined ? "max_words" : ended ? "stop" : "canvas",
+      ...(similarity !== undefined && { similarity: Number(similarity.toFixed(4)) }),
     };
-    return { candidate, tokens: decoded.ids.length };
+    return { candidate, tokens: ids.length };
   }
 
   /** The null condition, the encoding of the empty text, padded to a width. */

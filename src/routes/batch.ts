@@ -5,13 +5,14 @@ import express, { type Handler } from "express";
 import type { Rates } from "../access/rates.js";
 import { TASKS, type GenerateRequest, type Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
+import { completeOptions } from "../engine/options.js";
 import { TdiError, type ErrorCode } from "../errors.js";
 import { mapOrdered } from "../ordered.js";
 import type { Logger } from "../telemetry/logger.js";
 import type { Metrics } from "../telemetry/metrics.js";
 import { BatchLane } from "./batch-lane.js";
 import { contextOf, type RequestContext } from "./context.js";
-import { drawSeed, goneSignal, replyBody } from "./generate.js";
+import { goneSignal, replyBody } from "./generate.js";
 import { parseJson } from "./json.js";
 import { logFailure, problemDocument, toTdiError } from "./problem.js";
 import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
@@ -53,13 +54,14 @@ export function batchHandlers({ engine, rates, limits, metrics, logger }: BatchP
     const { task, ...body } = line;
     if (!(TASKS as readonly unknown[]).includes(task)) throw new TdiError("invalid_request", "1 field is at fault.", [{ field: "task", message: `must be one of ${TASKS.join(", ")}` }]);
     const request = parse(body);
-    checkAgainstBundle(request, bundleFor(engine.bundles, task as Task), limits);
-    const job: GenerateRequest = { task: task as Task, texts: request.texts, options: drawSeed(request), client };
+    const bundle = bundleFor(engine.bundles, task as Task);
+    checkAgainstBundle(request, bundle, limits);
+    const job: GenerateRequest = { task: task as Task, texts: request.texts, options: completeOptions(request.options, bundle, limits.maxCandidates), client };
     let counted = false;
     for (;;) {
       const startedAt = performance.now();
       try {
-        if (!counted) await rates.countRows(client, request.texts.length * request.options.numCandidates);
+        if (!counted) await rates.countRows(client, request.texts.length * job.options.bestOf);
         counted = true;
         return replyBody(context.id, await lane.run(signal, () => engine.submit(job, signal)), startedAt);
       } catch (error) {

@@ -1,13 +1,13 @@
-import { randomInt } from "node:crypto";
 import type { Handler, Request, Response } from "express";
 import type { Rates } from "../access/rates.js";
-import type { GenerateOptions, GenerateReply, Task } from "../engine/contract.js";
+import type { GenerateReply, Task } from "../engine/contract.js";
 import type { Engine } from "../engine/engine.js";
 import { ClientGoneError } from "../engine/job.js";
+import { completeOptions } from "../engine/options.js";
 import { TdiError } from "../errors.js";
 import { contextOf } from "./context.js";
 import { EventStream } from "./event-stream.js";
-import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type ParsedRequest, type RequestLimits } from "./schema.js";
+import { bundleFor, checkAgainstBundle, createRequestParser, inClientTerms, type RequestLimits } from "./schema.js";
 
 /** Step events of a row when the client does not say how many steps lie between them. */
 const DEFAULT_EVENTS = 10;
@@ -22,9 +22,9 @@ export function generateHandler(engine: Engine, rates: Rates, task: Task, limits
     if (!engine.ready) throw new TdiError("not_ready", "The engine is loading, restarting or shutting down.");
     const bundle = bundleFor(engine.bundles, task);
     checkAgainstBundle(request, bundle, limits);
-    const options = drawSeed(request);
+    const options = completeOptions(request.options, bundle, limits.maxCandidates);
     context.texts = request.texts.length;
-    context.rows = request.texts.length * options.numCandidates;
+    context.rows = request.texts.length * options.bestOf;
     await rates.countRows(context.client, context.rows);
     const stream = wantsEvents(req) ? (context.stream = new EventStream(res, limits.heartbeatMs)) : undefined;
     const everySteps = request.streamEvery ?? Math.ceil((options.steps ?? bundle.defaults.steps) / DEFAULT_EVENTS);
@@ -51,11 +51,6 @@ export const acceptsReply: Handler = (req, _res, next) => {
 /** Events are for a client that prefers them to JSON. */
 function wantsEvents(req: Request): boolean {
   return req.accepts(FORMS) === "text/event-stream";
-}
-
-/** The options with a seed; one that the client did not send is drawn, and told in the reply. */
-export function drawSeed({ options, seed }: ParsedRequest): GenerateOptions {
-  return { ...options, seed: seed ?? randomInt(2 ** 32) };
 }
 
 /** Aborted when the client goes away before it has its reply. */

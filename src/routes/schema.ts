@@ -1,14 +1,15 @@
 import { z } from "zod";
-import { GRIDS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type GenerateRequest, type Task } from "../engine/contract.js";
+import { GRIDS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
+import { type OpenOptions, samplesOf } from "../engine/options.js";
 import { TdiError } from "../errors.js";
 
 export interface RequestLimits {
   maxTextCharacters: number;
   maxTexts: number;
   maxCandidates: number;
-  /** Texts × candidates. */
+  /** Texts × samples of each. */
   maxRows: number;
-  /** Texts × candidates × steps. */
+  /** Texts × samples × steps. */
   maxRowSteps: number;
 }
 
@@ -17,11 +18,9 @@ export interface ParsedRequest {
   /** The text came as a string, not as an array: faults then name "text", not "text[0]". */
   single: boolean;
   texts: string[];
-  seed: number | undefined;
   /** Steps between two step events, for a client that watches. */
   streamEvery: number | undefined;
-  /** All but the seed, which the caller draws when it is absent. */
-  options: Omit<GenerateRequest["options"], "seed">;
+  options: OpenOptions;
 }
 
 /** Most faults listed in one reply; a body of a megabyte can hold tens of thousands. */
@@ -70,6 +69,7 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
         .min(1, "must hold at least one text")
         .max(limits.maxTexts, `must hold at most ${limits.maxTexts} texts`),
       num_candidates: integer(1, limits.maxCandidates).default(1),
+      best_of: integer(1, limits.maxCandidates).optional(),
       seed: integer(0, 0xffff_ffff).optional(),
       steps: integer(1, 200).optional(),
       guidance: number(0, 10).optional(),
@@ -90,26 +90,31 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
     // A string is checked as an array of one, so that there is one set of rules and messages.
     const parsed = schema.safeParse(single ? { ...body, text: [body["text"]] } : body);
     if (!parsed.success) throw invalid(faultsOf(parsed.error, single));
-    const { text: texts, seed, num_candidates: numCandidates, max_words: maxWords, clamp_steps: clampSteps, stream_every: streamEvery, ...rest } = parsed.data;
-    if (texts.length * numCandidates > limits.maxRows) {
-      throw invalid([{ field: "num_candidates", message: `texts times candidates must be at most ${limits.maxRows}` }]);
-    }
-    return { single, texts, seed, streamEvery, options: { ...rest, numCandidates, maxWords, clampSteps } };
+    const { text: texts, num_candidates: numCandidates, best_of: bestOf, max_words: maxWords, clamp_steps: clampSteps, stream_every: streamEvery, ...rest } = parsed.data;
+    if (bestOf !== undefined && bestOf < numCandidates) throw invalid([{ field: "best_of", message: "must be at least num_candidates" }]);
+    return { single, texts, streamEvery, options: { ...rest, numCandidates, bestOf, maxWords, clampSteps } };
   };
 }
 
-/** Holds a request to the limits of the bundle that will serve it, and to what all its steps together may cost. @throws TdiError invalid_request */
-export function checkAgainstBundle(request: ParsedRequest, { limits, defaults }: BundleSummary, { maxRowSteps }: Pick<RequestLimits, "maxRowSteps">): void {
-  const { steps, guidance, canvas, numCandidates } = request.options;
+/** Holds a request to the limits of the bundle that will serve it, and to what all its rows and steps together may cost. @throws TdiError invalid_request */
+export function checkAgainstBundle(request: ParsedRequest, bundle: BundleSummary, { maxCandidates, maxRows, maxRowSteps }: RequestLimits): void {
+  const { limits, defaults } = bundle;
+  const { steps, guidance, canvas, numCandidates, bestOf } = request.options;
   const faults: FieldFault[] = [];
   if (steps !== undefined && steps > limits.max_steps) faults.push({ field: "steps", message: `must be at most ${limits.max_steps} with this model` });
   if (guidance !== undefined && guidance > limits.max_guidance) faults.push({ field: "guidance", message: `must be at most ${limits.max_guidance} with this model` });
   if (canvas !== "auto" && !limits.canvases.includes(canvas)) {
     faults.push({ field: "canvas", message: `must be "auto" or one of ${limits.canvases.join(", ")} with this model` });
   }
-  const rowSteps = request.texts.length * numCandidates * (steps ?? defaults.steps);
-  if (faults.length === 0 && rowSteps > maxRowSteps) {
-    faults.push({ field: steps === undefined ? "num_candidates" : "steps", message: `texts times candidates times steps must be at most ${maxRowSteps}; they are ${rowSteps}` });
+  const samples = samplesOf(request.options, bundle, maxCandidates);
+  const rows = request.texts.length * samples;
+  const rowSteps = rows * (steps ?? defaults.steps);
+  // Of what the client sent, that which made it so many.
+  const many = bestOf !== undefined ? "best_of" : numCandidates === samples ? "num_candidates" : "text";
+  if (faults.length === 0 && rows > maxRows) {
+    faults.push({ field: many, message: `texts times samples of each must be at most ${maxRows}; they are ${request.texts.length} times ${samples} (best_of)` });
+  } else if (faults.length === 0 && rowSteps > maxRowSteps) {
+    faults.push({ field: steps === undefined ? many : "steps", message: `texts times samples of each times steps must be at most ${maxRowSteps}; they are ${rowSteps}` });
   }
   if (faults.length > 0) throw invalid(faults);
 }

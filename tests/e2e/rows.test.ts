@@ -16,7 +16,7 @@ describe("texts are independent", () => {
   });
 
   function part(text: string, solver: SolverName, guidance: number, steps = 5, seed = 3): PartRequest {
-    return { task: "paraphrase", text, index: 0, options: { numCandidates: 2, seed, steps, solver, guidance, truncation: "end", canvas: 16 } };
+    return { task: "paraphrase", text, index: 0, options: { numCandidates: 2, bestOf: 2, seed, steps, solver, guidance, truncation: "end", canvas: 16 } };
   }
 
   test("the last event of a row reads as the result", async () => {
@@ -24,7 +24,7 @@ describe("texts are independent", () => {
     // One candidate: of several, near-duplicates are merged into one spelling.
     const parts = QUESTIONS.map((text, index) => {
       const mine = part(text, "ddim", 0.5);
-      return { ...mine, options: { ...mine.options, numCandidates: 1 }, index, everySteps: 3 };
+      return { ...mine, options: { ...mine.options, numCandidates: 1, bestOf: 1 }, index, everySteps: 3 };
     });
     const results = await generate(pipeline, parts, { maxRows: 8 }, (event) => events.push(event));
     assert.equal(events.length, QUESTIONS.length * 2);

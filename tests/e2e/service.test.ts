@@ -11,7 +11,7 @@ interface Reply {
   model: string;
   seed: number;
   results: TextResult[];
-  used: { steps: number; num_candidates: number; seed: number };
+  used: { steps: number; num_candidates: number; best_of: number; seed: number };
 }
 
 interface Problem {
@@ -94,8 +94,26 @@ describe("the service with its embedded bundles", () => {
     assert.equal(alone.results[0]!.text, together.results[1]!.text);
   });
 
+  test("the bundle's number of samples is drawn where none is asked for, and the best of them come back", async () => {
+    const { defaults } = await bundle("paraphrase");
+    const request = { text: QUESTIONS, seed: 2 };
+    const { results, used } = await paraphrase(request);
+    assert.deepEqual([used.best_of, used.num_candidates], [defaults.best_of, 1]);
+    const [all, two, one] = [await paraphrase({ ...request, num_candidates: 4, best_of: 4, ranking: "similarity" }), await paraphrase({ ...request, num_candidates: 2, best_of: 4, ranking: "similarity" }), await paraphrase({ ...request, best_of: 1 })];
+    assert.deepEqual((await paraphrase({ ...request, best_of: 4, ranking: "similarity" })).results.map(({ text }) => text), all.results.map(({ text }) => text));
+    all.results.forEach(({ candidates }, index) => {
+      assert.deepEqual(two.results[index]!.candidates, candidates.slice(0, 2));
+      for (const { similarity } of candidates) assert.ok(similarity !== undefined && similarity > 0 && similarity <= 1, String(similarity));
+    });
+    for (const { candidates } of one.results) assert.deepEqual(candidates.map(({ count }) => count), [1]);
+    assert.ok(results.every(({ candidates }) => candidates.length === 1));
+    // What is its source again means the same as its source.
+    const copies = all.results.flatMap(({ candidates }) => candidates.filter((candidate) => candidate.is_copy));
+    for (const { similarity } of copies) assert.ok(similarity! > 0.95);
+  });
+
   test("candidates: as many as asked for, the first is the result, copies are marked and come last", async () => {
-    const { results, used } = await paraphrase({ text: QUESTIONS, num_candidates: 4, seed: 1 });
+    const { results, used } = await paraphrase({ text: QUESTIONS, num_candidates: 4, best_of: 4, seed: 1 });
     assert.equal(used.num_candidates, 4);
     const plain = (text: string) => words(text).join(" ");
     results.forEach(({ text, candidates }, index) => {

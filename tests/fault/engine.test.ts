@@ -151,7 +151,7 @@ describe("progress", () => {
   const request = (everySteps?: number): GenerateRequest => ({
     task: "paraphrase",
     texts: ["one", "two"],
-    options: { numCandidates: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
+    options: { numCandidates: 2, bestOf: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
     ...(everySteps && { progress: { everySteps } }),
   });
 

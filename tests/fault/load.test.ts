@@ -58,7 +58,7 @@ describe("under load", () => {
     const order: string[] = [];
     const submit = (client: string, seed: number) =>
       service.engine
-        .submit({ task: "paraphrase", texts: ["slow"], client, options: { numCandidates: 1, seed, steps: 4, truncation: "error", canvas: "auto" } }, new AbortController().signal)
+        .submit({ task: "paraphrase", texts: ["slow"], client, options: { numCandidates: 1, bestOf: 1, seed, steps: 4, truncation: "error", canvas: "auto" } }, new AbortController().signal)
         .then(() => order.push(client));
     const flood = Array.from({ length: 20 }, (_, seed) => submit("flood", seed));
     await Promise.all([...flood, submit("lone", 1)]);

@@ -104,9 +104,10 @@ describe("limits on a body", () => {
       return response.status === 200 ? undefined : ((await response.json()) as Problem).errors.map(({ field, message }) => `${field}: ${message}`).join();
     };
     assert.equal(await fault({ text: ["a", "b"], num_candidates: 2, steps: 10 }), undefined);
-    assert.equal(await fault({ text: ["a", "b"], num_candidates: 2, steps: 11 }), "steps: texts times candidates times steps must be at most 40; they are 44");
+    assert.equal(await fault({ text: ["a", "b"], num_candidates: 2, steps: 11 }), "steps: texts times samples of each times steps must be at most 40; they are 44");
     assert.equal(await fault({ text: ["a", "b"], num_candidates: 5 }), undefined);
-    assert.equal(await fault({ text: ["a", "b"], num_candidates: 6 }), "num_candidates: texts times candidates times steps must be at most 40; they are 48");
+    assert.equal(await fault({ text: ["a", "b"], num_candidates: 6 }), "num_candidates: texts times samples of each times steps must be at most 40; they are 48");
+    assert.equal(await fault({ text: ["a", "b"], best_of: 6 }), "best_of: texts times samples of each times steps must be at most 40; they are 48");
     const batch = await (await service.post("/batch", '{"task":"paraphrase","text":"a","steps":41}\n', { "content-type": "application/jsonl" })).text();
     assert.equal((JSON.parse(batch) as { error: Problem }).error.code, "invalid_request");
     const { limits } = (await (await fetch(`${service.url}/info`)).json()) as { limits: Record<string, number> };

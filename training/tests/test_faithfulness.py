@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import unittest
+from pathlib import Path
 
 from tdi_training.faithfulness import faithfulness, names, negated, numbers
+
+CASES = Path(__file__).parents[2] / "tests" / "fixtures" / "faithfulness.json"
 
 
 class Faithfulness(unittest.TestCase):
     def test_what_counts(self):
-        self.assertEqual(numbers("In 2017, 3.5% of 1,200 people at 10:30"), {"2017", "3.5", "1200", "10:30"})
-        self.assertEqual(names("The mayor of Port Elsin met Ana. She left. “Nobody knows,” I said."), {"port", "elsin", "ana"})
-        self.assertTrue(negated("Why don’t cats swim?") and negated("Nothing happened") and not negated("Is it known?"))
+        """The cases that the server's ranking is held to (tests/unit/faithfulness.test.ts)."""
+        for case in json.loads(CASES.read_text()):
+            with self.subTest(case["text"]):
+                self.assertEqual([numbers(case["text"]), names(case["text"]), negated(case["text"])], [set(case["numbers"]), set(case["names"]), case["negated"]])
 
     def test_shares(self):
         found = faithfulness(["How did Ana win 3 games in Rome?", "Is it safe?"], ["How did Ana Reyes win 3 of 5 games?", "Why is it not safe?"])
