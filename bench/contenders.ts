@@ -23,8 +23,8 @@ export interface Running {
   stop(): Promise<void>;
 }
 
-/** This project's server, asked for so many steps. @param flags beyond those of a measurement: one client may have the whole queue */
-function ours(name: string, steps: number, flags: readonly string[]): Contender {
+/** This project's server. @param settings of every request. @param flags beyond those of a measurement: one client may have the whole queue */
+function ours(name: string, settings: object, flags: readonly string[]): Contender {
   return {
     name,
     async start() {
@@ -33,7 +33,7 @@ function ours(name: string, steps: number, flags: readonly string[]): Contender 
       return {
         readySeconds: (performance.now() - began) / 1000,
         async say(number) {
-          const body = { text: QUESTIONS[number % QUESTIONS.length], steps, seed: number, truncation: "end" };
+          const body = { text: QUESTIONS[number % QUESTIONS.length], ...settings, seed: number, truncation: "end" };
           const response = await fetch(`${server.url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
           if (!response.ok) throw new Error(`${name}: ${response.status} ${await response.text()}`);
           await response.arrayBuffer();
@@ -101,14 +101,21 @@ function pytorch(python: string, steps: number): Contender {
   };
 }
 
+/** Nothing to choose from, as the others have. */
+const oneSample = (steps: number) => ({ steps, best_of: 1 });
+
 /** Steps of the contender that the others are compared with. */
 const COMPARED_STEPS = 16;
 
 /** Everything that `npm run bench` compares; the first is what the others' ratios are to. @param flags of the server, for all alike. @param baseline folder of the autoregressive one. @param python for the PyTorch loop */
 export function contenders(flags: readonly string[], baseline?: string, python?: string): Contender[] {
   return [
-    ours(`one request at a time, ${COMPARED_STEPS} steps`, COMPARED_STEPS, [...flags, "--batching", "off", "--engines", "1"]),
-    ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, steps, flags)),
+    ours(`one request at a time, ${COMPARED_STEPS} steps`, oneSample(COMPARED_STEPS), [...flags, "--batching", "off", "--engines", "1"]),
+    ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, oneSample(steps), flags)),
+    // A single request is served fastest where all cores work on it, as they do for the others below.
+    ...[4, 8].map((steps) => ours(`${steps} steps, one engine`, oneSample(steps), [...flags, "--engines", "1"])),
+    ours("default settings", {}, flags),
+    ours("default settings, one engine", {}, [...flags, "--engines", "1"]),
     ...(python === undefined ? [] : [4, COMPARED_STEPS].map((steps) => pytorch(python, steps))),
     ...(baseline === undefined ? [] : [autoregressive(baseline)]),
   ];

@@ -55,7 +55,7 @@ function nextCall(draw: Random): () => Call {
     const { steps } = STEPS.find(({ share }) => (left -= share) < 0) ?? STEPS.at(-1)!;
     const text = QUESTIONS[Math.floor(draw() * QUESTIONS.length)]!;
     const guidance = flags.guidance === undefined ? {} : { guidance: Number(flags.guidance) };
-    return { path: "/paraphrase", kind: String(steps), body: { text, steps, seed: Math.floor(draw() * 2 ** 32), truncation: "end", ...guidance } };
+    return { path: "/paraphrase", kind: String(steps), body: { text, steps, best_of: 1, seed: Math.floor(draw() * 2 ** 32), truncation: "end", ...guidance } };
   };
 }
 

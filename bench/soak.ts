@@ -37,7 +37,7 @@ function check(what: string, found: string, good: boolean): void {
   console.log(`${good ? "ok  " : "FAIL"} ${what}: ${found}`);
 }
 
-const bodyOf = (seed: number) => ({ text: QUESTIONS[seed % QUESTIONS.length]!, seed, steps: 4, guidance: 0, truncation: "end" });
+const bodyOf = (seed: number) => ({ text: QUESTIONS[seed % QUESTIONS.length]!, seed, steps: 4, best_of: 1, guidance: 0, truncation: "end" });
 
 async function ask(server: BenchServer, body: object, signal: AbortSignal): Promise<{ status: number; text: string }> {
   const response = await fetch(`${server.url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body), signal });

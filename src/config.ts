@@ -91,7 +91,7 @@ const FLAGS = {
   "max-text-characters": flag("TDI_MAX_TEXT_CHARACTERS", 20_000, integer(1, 10_000_000), "characters of one text"),
   "max-texts": flag("TDI_MAX_TEXTS", 32, integer(1, 4096), "texts of one request"),
   "max-candidates": flag("TDI_MAX_CANDIDATES", MOST_SAMPLES, integer(1, MOST_SAMPLES), "samples of one text (best_of), and so candidates"),
-  "max-rows": flag("TDI_MAX_ROWS", 128, integer(1, 65_536), "texts x samples of one request"),
+  "max-rows": flag("TDI_MAX_ROWS", 256, integer(1, 65_536), "texts x samples of one request"),
   "max-row-steps": flag("TDI_MAX_ROW_STEPS", 4_096, integer(1, 100_000_000), "texts x samples x steps of one request, its whole cost; what is over the deadline anyhow is better refused at once"),
   "max-json-depth": flag("TDI_MAX_JSON_DEPTH", 16, integer(1, 1_000), "arrays and objects of a body that lie in each other"),
   "max-header-bytes": flag("TDI_MAX_HEADER_BYTES", 16_384, integer(1_024, 1_048_576), "bytes of a request's headers; more is a 431"),

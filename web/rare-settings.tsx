@@ -5,7 +5,7 @@ import { Field } from "./field.js";
 import { GRIDS, RANKINGS, RARE, type Settings } from "./settings.js";
 
 const GRID_NAMES: Record<Grid, string> = { linear: "Linear in time", logsnr: "Even in log SNR", logit_normal: "Logit-normal" };
-const RANKING_NAMES: Record<Ranking, string> = { mbr: "Closest to all others", confidence: "Surest", similarity: "Truest to the text" };
+const RANKING_NAMES: Record<Ranking, string> = { mbr: "Closest to all others", confidence: "Surest", quality: "Meaning, facts, fluency" };
 
 interface Props {
   settings: Settings;

@@ -6,7 +6,7 @@ export type Task = "paraphrase" | "summarize";
 export const SOLVERS: readonly Solver[] = ["ddim", "dpmpp_2m", "euler_ode", "euler_sde", "ancestral", "renoise"];
 
 export const GRIDS: readonly Grid[] = ["linear", "logsnr", "logit_normal"];
-export const RANKINGS: readonly Ranking[] = ["mbr", "confidence", "similarity"];
+export const RANKINGS: readonly Ranking[] = ["mbr", "confidence", "quality"];
 
 /** An empty string means: the server's or the model's default, or for the seed, drawn by the server. */
 export interface Settings {

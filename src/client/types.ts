@@ -13,9 +13,9 @@ export type Solver = "euler_sde" | "euler_ode" | "ancestral" | "ddim" | "renoise
  */
 export type Grid = "linear" | "logsnr" | "logit_normal";
 /**
- * What puts one candidate before another: mbr, its mean smoothed sentence BLEU against all other samples (minimum Bayes risk); confidence, its score; similarity, how near its meaning is to the text's, and for a paraphrase how far its wording is from the text's. The bundle's default when absent.
+ * What puts one candidate before another: mbr, its mean smoothed sentence BLEU against all other samples (minimum Bayes risk); confidence, its score; quality, an estimate of how well it says what the text says: near to its meaning, with its numbers, names and negations, readable, agreeing with the other samples, and for a paraphrase in other words. The bundle's default when absent.
  */
-export type Ranking = "mbr" | "confidence" | "similarity";
+export type Ranking = "mbr" | "confidence" | "quality";
 export type BatchId = number | string;
 /**
  * The answer to one line, its result or its error; `line` counts from 1.
@@ -84,7 +84,7 @@ export interface GenerateRequest {
    */
   num_candidates?: number;
   /**
-   * Samples of each text, of which the best are returned; at least num_candidates. More cost more, are less often a copy of the text, and the best of them is better. Texts times samples is at most 128, and times steps 4096. The bundle's default when absent, or num_candidates where that is more.
+   * Samples of each text, of which the best are returned; at least num_candidates. More cost more, are less often a copy of the text, and the best of them is better. Texts times samples is at most 256, and times steps 4096. The bundle's default when absent, or num_candidates where that is more.
    */
   best_of?: number;
   /**
@@ -219,7 +219,7 @@ export interface Candidate {
    */
   count: number;
   /**
-   * How near its meaning is to the text's, the cosine of their mean encodings. Only where candidates are ranked by similarity.
+   * How near its meaning is to the text's, the cosine of their mean encodings. Only where candidates are ranked by quality.
    */
   similarity?: number;
   /**

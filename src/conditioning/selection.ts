@@ -1,6 +1,6 @@
 /**
- * Content selection for summaries, the first half of bottom-up summarisation (arXiv 1808.10792): a linear score over features of
- * each sentence says what the model is to read of a text. The features are those of training/tdi_training/selection.py,
+ * Content selection for summaries, the first half of bottom-up summarisation (arXiv 1808.10792): a score of
+ * each sentence, linear over features of it or a small network's (sentence-scorer.ts), says what the model is to read of a text. The features are those of training/tdi_training/selection.py,
  * in its order; word lists and weights are a file of the bundle.
  */
 import { z } from "zod";
@@ -83,17 +83,38 @@ export function splitSentences(text: string, abbreviations: ReadonlySet<string>)
   return found.filter((sentence) => sentence !== "");
 }
 
-/** Every sentence that may be chosen, with its score; the places count all sentences. */
-function scored(sentences: readonly string[], selector: Selector): { place: number; score: number }[] {
-  const tokens = sentences.slice(0, selector.most).map(words);
+/** Sentences of a text that one may be chosen among. */
+export interface Leading {
+  /** The first of the text, as many as are looked at. */
+  sentences: readonly string[];
+  /** Which of them may be chosen, at least one. */
+  places: readonly number[];
+  /** Features of each of `places`. */
+  features: readonly (readonly number[])[];
+}
+
+/**
+ * What there is to choose among; undefined of a text without two sentences, or without one that may be chosen: it stays whole.
+ * @param count tokens of a sentence, without special ones
+ * @param limit tokens from the text's beginning beyond which no sentence is chosen
+ */
+export function leading(text: string, selector: Selector, count: (sentence: string) => number, limit = Infinity): Leading | undefined {
+  const all = splitSentences(text, selector.abbreviations);
+  if (all.length < 2) return undefined;
+  const sentences = all.slice(0, selector.most);
+  const read = limit === Infinity ? sentences.length : sentencesWithin(sentences, limit, count);
+  const tokens = sentences.map(words);
   const content = tokens.map((list) => new Set(list.filter((word) => !selector.common.has(word))));
   const spread = new Map<string, number>();
   for (const own of content) for (const word of own) spread.set(word, (spread.get(word) ?? 0) + 1);
-  return tokens.flatMap((list, place) => {
-    if (list.length < selector.shortest || list.length > selector.longest) return [];
-    const values = features(place, sentences[place]!, tokens, content, spread, selector);
-    return [{ place, score: values.reduce((sum, value, k) => sum + value * selector.weights[k]!, 0) }];
-  });
+  const places = tokens.flatMap((list, place) => (place < read && list.length >= selector.shortest && list.length <= selector.longest ? [place] : []));
+  if (places.length === 0) return undefined;
+  return { sentences, places, features: places.map((place) => features(place, sentences[place]!, tokens, content, spread, selector)) };
+}
+
+/** The selector's own score of each sentence that may be chosen. */
+export function linearScores({ features: rows }: Leading, selector: Selector): number[] {
+  return rows.map((values) => values.reduce((sum, value, k) => sum + value * selector.weights[k]!, 0));
 }
 
 function features(
@@ -136,19 +157,14 @@ function features(
 
 /**
  * The sentences that are to be read of a text: the best one first, then the next best ones while all of them have at most the selector's
- * budget of tokens. None of a text without two sentences, or without one that may be chosen: it stays whole.
- * @param count tokens of a sentence, without special ones
- * @param limit tokens from the text's beginning beyond which no sentence is chosen
+ * budget of tokens.
+ * @param scores of each of `places`
  */
-export function select(text: string, selector: Selector, count: (sentence: string) => number, limit = Infinity): string[] {
-  const sentences = splitSentences(text, selector.abbreviations);
-  if (sentences.length < 2) return [];
-  const read = limit === Infinity ? sentences.length : sentencesWithin(sentences.slice(0, selector.most), limit, count);
-  const candidates = scored(sentences, selector).filter(({ place }) => place < read);
-  candidates.sort((a, b) => b.score - a.score || a.place - b.place);
+export function choose({ sentences, places }: Leading, scores: readonly number[], selector: Selector, count: (sentence: string) => number): string[] {
+  const order = places.map((place, i) => ({ place, score: scores[i]! })).sort((a, b) => b.score - a.score || a.place - b.place);
   const chosen: string[] = [];
   let used = 0;
-  for (const { place } of candidates) {
+  for (const { place } of order) {
     used += count(sentences[place]!);
     if (chosen.length > 0 && used > selector.budget) break;
     chosen.push(sentences[place]!);

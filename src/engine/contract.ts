@@ -12,7 +12,7 @@ export type GridName = (typeof GRIDS)[number];
 /** Samples of a text at most, whatever a server's limits. */
 export const MOST_SAMPLES = 16;
 
-export const RANKINGS = ["mbr", "confidence", "similarity"] as const;
+export const RANKINGS = ["mbr", "confidence", "quality"] as const;
 export type Ranking = (typeof RANKINGS)[number];
 
 export interface GenerateOptions {
@@ -82,7 +82,7 @@ export interface Candidate {
   finish_reason: FinishReason;
   /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to best_of, less what came out and is not returned. */
   count: number;
-  /** How near its meaning is to the source's: the cosine of their mean encodings, at most 1. Only where candidates are ranked by it. */
+  /** How near its meaning is to the source's: the cosine of their mean encodings, at most 1. Only where candidates are ranked by quality. */
   similarity?: number;
 }
 

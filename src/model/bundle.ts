@@ -66,8 +66,12 @@ const bundleSchema = z.object({
     tokenizer: fileEntry,
     embeddings: fileEntry.optional(),
     lexicon: fileEntry.optional(),
+    /** Pairs of tokens that follow each other in running text (src/model/fluency.ts), to rank candidates by. */
+    bigrams: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */
     selector: fileEntry.optional(),
+    /** Scores sentences in the place of the selector's linear weights (src/conditioning/sentence-scorer.ts). */
+    sentence_scorer: fileEntry.optional(),
   }),
   provenance: z.record(z.string(), z.unknown()),
   scores: z.record(z.string(), z.unknown()),

@@ -1,6 +1,4 @@
-import type { Candidate, Ranking, Task } from "../engine/contract.js";
-import { bleuTokens, meanUtility, sentenceBleu } from "./bleu.js";
-import { unfaithful } from "./faithfulness.js";
+import type { Candidate, Task } from "../engine/contract.js";
 
 const WORD = /[\p{L}\p{N}]+/gu;
 
@@ -48,28 +46,6 @@ function fault(c: Sampled, task: Task): number {
   return (c.text === "" ? 8 : 0) + (task === "paraphrase" && c.is_copy ? 4 : 0) + (c.finish_reason === "max_words" ? 2 : 0) + (c.finish_reason === "canvas" ? 1 : 0);
 }
 
-/**
- * What a wording costs that is the source's, in similarity for a BLEU of 1: of two paraphrases that say the same, the one in other words.
- * Chosen on rows 1,500 to 1,900 of QQP validation, like the next (training/RUNS.md).
- */
-const LIKENESS = 0.1;
-/** What a number, a name or a negation costs that was lost or invented: more than encodings tell two texts apart by. */
-const UNFAITHFUL = 0.1;
-
-/** Similarity of meaning to the source, less what contradicts it; of a paraphrase also less what it says in the source's own words. A summary may leave things out. */
-function faithful(sample: Sampled, source: string, tokens: readonly string[], task: Task): number {
-  const { lost, invented } = unfaithful(sample.text, source);
-  const costs = task === "paraphrase" ? LIKENESS * sentenceBleu(bleuTokens(sample.text), tokens) + UNFAITHFUL * (lost + invented) : UNFAITHFUL * invented;
-  return (sample.similarity ?? 0) - costs;
-}
-
-function merits(samples: readonly Sampled[], source: string, task: Task, ranking: Ranking): number[] {
-  if (ranking === "mbr") return meanUtility(samples.map((c) => c.text));
-  if (ranking === "confidence") return samples.map((c) => c.score);
-  const tokens = bleuTokens(source);
-  return samples.map((c) => faithful(c, source, tokens, task));
-}
-
 /** A candidate as it was sampled, before near-duplicates are merged. */
 export type Sampled = Omit<Candidate, "count">;
 
@@ -80,14 +56,11 @@ export interface Ranked {
 }
 
 /**
- * Best first: what is no copy (of a paraphrase's source), is not empty, ended by itself and was not cut; then by
- * `ranking`; equals by the decoder's confidence, then as they were sampled. `mbr`: the mean sentence BLEU against all
- * other samples, duplicates included, as what is sampled often is likely. `similarity`: that of meaning to the source, against that of
- * wording, with what was lost or invented. Near-duplicates are merged into the best of
- * them, copies only with copies; the counts add up to the samples.
+ * Best first: what is no copy (of a paraphrase's source), is not empty, ended by itself and was not cut; then by `merit`; equals by the
+ * decoder's confidence, then as they were sampled. Near-duplicates are merged into the best of them, copies only with copies; the counts
+ * add up to the samples.
  */
-export function rank(samples: readonly Sampled[], source: string, task: Task, ranking: Ranking): Ranked[] {
-  const merit = merits(samples, source, task, ranking);
+export function rank(samples: readonly Sampled[], task: Task, merit: readonly number[]): Ranked[] {
   const order = samples
     .map((_, index) => index)
     .sort((i, j) => fault(samples[i]!, task) - fault(samples[j]!, task) || merit[j]! - merit[i]! || samples[j]!.score - samples[i]!.score || i - j);

@@ -3,18 +3,22 @@ import { type Condition, Conditioner } from "../conditioning/condition.js";
 import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import type { Selector } from "../conditioning/selection.js";
 import { SourceText } from "../conditioning/source.js";
-import { readSources, type Source } from "../conditioning/sources.js";
+import { SentenceScorer } from "../conditioning/sentence-scorer.js";
+import { chosenBy, readSources, type Source } from "../conditioning/sources.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { BundleSummary, GenerateOptions, StepEvent, Task } from "../engine/contract.js";
 import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
+import { meanUtility } from "./bleu.js";
 import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
 import { CPU, type Device, deviceError } from "./device.js";
+import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
+import { quality } from "./quality.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
 import { cosine, pooled } from "./similarity.js";
@@ -27,8 +31,9 @@ interface DiffusionRow extends SampleRow, BatchRow {
   readonly clamped: readonly [from: number, to: number];
   done: number;
   decoded?: Decoded;
-  /** Cosine to its source, where candidates are ranked by it. */
+  /** Where candidates are ranked by quality. */
   similarity?: number;
+  implausible?: number;
 }
 
 interface DiffusionPart extends PreparedPart<DiffusionRow> {
@@ -59,7 +64,9 @@ class TextDiffusion implements Pipeline {
     private readonly denoiser: DenoiserSessions,
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
+    private readonly bigrams: Bigrams | undefined,
     private readonly selector: Selector | undefined,
+    private readonly scorer: SentenceScorer | undefined,
     private readonly device: Device,
   ) {
     const { card } = bundle;
@@ -87,15 +94,16 @@ class TextDiffusion implements Pipeline {
     const began = performance.now();
     const { card } = this.bundle;
     const { options, text } = request;
-    const [source] = readSources(this.tokenizer, this.selector, card, { task: this.task, texts: [text], options });
-    const { width, canvas } = source!;
-    const [condition] = await this.conditioner.encode([source!.ids], width);
+    const [read] = readSources(this.tokenizer, this.selector, card, { task: this.task, texts: [text], options });
+    const source = await this.#select(read!);
+    const { width, canvas } = source;
+    const [condition] = await this.conditioner.encode([source.ids], width);
     await this.#nullFor(width);
     const { plan, ...used } = this.#plan(options);
     const { steps, guidance, clamp_steps: clampSteps } = used;
     const part: DiffusionPart = {
       request,
-      source: source!,
+      source,
       index: new SourceText(text),
       used,
       conditioningMs: performance.now() - began,
@@ -116,6 +124,12 @@ class TextDiffusion implements Pipeline {
       done: 0,
     }));
     return part;
+  }
+
+  /** What the network chooses of a text, where the bundle has one. */
+  async #select(source: Source): Promise<Source> {
+    if (this.scorer === undefined || source.leading === undefined) return source;
+    return chosenBy(source, await this.scorer.scores(source.leading), this.tokenizer, this.selector!, this.bundle.card);
   }
 
   async advance(shape: string, rows: readonly DiffusionRow[], steps: number): Promise<void> {
@@ -160,7 +174,7 @@ class TextDiffusion implements Pipeline {
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
     row.decoded = await this.#decode(row, this.#batches.get(row.shape)!.state(row));
-    if (row.part.used.ranking === "similarity") row.similarity = await this.#similarity(row, row.decoded.line);
+    if (row.part.used.ranking === "quality") await this.#estimate(row, row.decoded);
     row.part.decodingMs += performance.now() - began;
   }
 
@@ -168,7 +182,7 @@ class TextDiffusion implements Pipeline {
     const { source, used } = part;
     const began = performance.now();
     const spelled = part.rows.map((row) => this.#candidate(row, part));
-    const ranked = rank(spelled.map(({ candidate }) => candidate), source.text, this.task, used.ranking);
+    const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, this.#merits(part, spelled.map(({ candidate }) => candidate)));
     const candidates = ranked.slice(0, used.num_candidates).map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
     const first = spelled[ranked[0]!.index]!;
     const decoding = part.decodingMs + performance.now() - began;
@@ -253,12 +267,20 @@ class TextDiffusion implements Pipeline {
     return decoded!;
   }
 
-  /** Of what was read, encoded anew: of the words as they will be seen, and not of the latents that they were read from. */
-  async #similarity({ condition }: DiffusionRow, line: readonly number[]): Promise<number> {
+  /** What the quality of a row is told by. Its words are encoded anew: it is they that will be seen, not the latents that they were read from. */
+  async #estimate(row: DiffusionRow, { line, ids, ended }: Decoded): Promise<void> {
     const { model, tokens } = this.bundle.card;
+    const { condition } = row;
     const special = new Set(tokens.special);
     const [source, own] = [pooled(condition.states, condition.ids, model.hidden, special), pooled(await this.conditioner.latents(line), line, model.hidden, special)];
-    return cosine(source, own);
+    row.similarity = cosine(source, own);
+    row.implausible = this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids);
+  }
+
+  #merits({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): number[] {
+    if (used.ranking === "confidence") return candidates.map(({ score }) => score);
+    if (used.ranking === "mbr") return meanUtility(candidates.map(({ text }) => text));
+    return quality(candidates.map(({ text }, i) => ({ text, similarity: rows[i]!.similarity!, implausible: rows[i]!.implausible! })), source.text, this.task);
   }
 
   #candidate({ decoded, similarity }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
@@ -297,7 +319,9 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const denoiser: DenoiserSessions = { step: await files.session(bundle, "denoiser") };
   if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(bundle, "denoiser_loop");
   const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, decoderRole(card)), await files.lexicon(paths.lexicon), await files.selector(paths.selector), device);
+  const shape = { hidden: card.model.hidden, sep: card.tokens.sep, special: new Set(card.tokens.special) };
+  const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, decoderRole(card)), await files.lexicon(paths.lexicon), await files.bigrams(paths.bigrams), await files.selector(paths.selector), scorer, device);
 }
 
 /**

@@ -5,6 +5,7 @@ import { loadSelector, type Selector } from "../conditioning/selection.js";
 import { Tokenizer } from "../conditioning/tokenizer.js";
 import type { Device } from "./device.js";
 import type { Bundle } from "./bundle.js";
+import { type Bigrams, loadBigrams } from "./fluency.js";
 import { graphKey, type GraphRole, type PreparedGraphs } from "./prepared.js";
 import { openSaved, openSession } from "./session.js";
 
@@ -43,6 +44,10 @@ export class SharedFiles {
 
   async lexicon(path: string | undefined): Promise<Lexicon> {
     return path === undefined ? EMPTY_LEXICON : this.#once(path, async () => loadLexicon(JSON.parse(await readFile(path, "utf8"))));
+  }
+
+  async bigrams(path: string | undefined): Promise<Bigrams | undefined> {
+    return path === undefined ? undefined : this.#once(path, async () => loadBigrams(await readFile(path)));
   }
 
   async selector(path: string | undefined): Promise<Selector | undefined> {

@@ -206,7 +206,7 @@ describe("openapi.yaml and the running server", () => {
     const good: unknown[] = [
       base, { text: ["a"] }, { text: Array(32).fill("a") }, { text: "x".repeat(20_000) }, { text: "🙂".repeat(20_000) }, { text: " a\n" },
       { ...base, num_candidates: 16 }, { ...base, seed: 0 }, { ...base, seed: 4294967295 }, { ...base, steps: 1 }, { ...base, guidance: 0 }, { ...base, guidance: 5 },
-      { ...base, max_words: 1 }, { ...base, stream_every: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "similarity" }, { ...base, best_of: 16 }, { ...base, num_candidates: 2, best_of: 2 }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
+      { ...base, max_words: 1 }, { ...base, stream_every: 1 }, { ...base, canvas: "auto" }, { ...base, canvas: 32 }, { ...base, solver: "dpmpp_2m" }, { ...base, grid: "linear" }, { ...base, ranking: "quality" }, { ...base, best_of: 16 }, { ...base, num_candidates: 2, best_of: 2 }, { ...base, clamp_steps: 0 }, { ...base, truncation: "error" },
     ];
     const bad: unknown[] = [
       {}, [], "A text.", 7, null, true, { text: "" }, { text: " \n\t" }, { text: null }, { text: 7 }, { text: {} }, { text: [] }, { text: [""] }, { text: ["a", 1] }, { text: [["a"]] },

@@ -99,8 +99,8 @@ describe("the service with its embedded bundles", () => {
     const request = { text: QUESTIONS, seed: 2 };
     const { results, used } = await paraphrase(request);
     assert.deepEqual([used.best_of, used.num_candidates], [defaults.best_of, 1]);
-    const [all, two, one] = [await paraphrase({ ...request, num_candidates: 4, best_of: 4, ranking: "similarity" }), await paraphrase({ ...request, num_candidates: 2, best_of: 4, ranking: "similarity" }), await paraphrase({ ...request, best_of: 1 })];
-    assert.deepEqual((await paraphrase({ ...request, best_of: 4, ranking: "similarity" })).results.map(({ text }) => text), all.results.map(({ text }) => text));
+    const [all, two, one] = [await paraphrase({ ...request, num_candidates: 4, best_of: 4, ranking: "quality" }), await paraphrase({ ...request, num_candidates: 2, best_of: 4, ranking: "quality" }), await paraphrase({ ...request, best_of: 1 })];
+    assert.deepEqual((await paraphrase({ ...request, best_of: 4, ranking: "quality" })).results.map(({ text }) => text), all.results.map(({ text }) => text));
     all.results.forEach(({ candidates }, index) => {
       assert.deepEqual(two.results[index]!.candidates, candidates.slice(0, 2));
       for (const { similarity } of candidates) assert.ok(similarity !== undefined && similarity > 0 && similarity <= 1, String(similarity));

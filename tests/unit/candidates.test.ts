@@ -1,12 +1,14 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import type { Ranking, Task } from "../../src/engine/contract.js";
+import type { Task } from "../../src/engine/contract.js";
+import { meanUtility } from "../../src/model/bleu.js";
 import { cutWords, isCopy, isNearDuplicate, rank, type Sampled } from "../../src/model/candidates.js";
 import { canvasFor, widthFor } from "../../src/model/lengths.js";
 
 const candidate = (text: string, score: number, more: Partial<Sampled> = {}): Sampled => ({ text, score, is_copy: false, finish_reason: "stop", ...more });
 
-const ranked = (all: Sampled[], task: Task, ranking: Ranking, source = "") => rank(all, source, task, ranking).map(({ index, count }) => [all[index]!.text, count]);
+const MERITS = { confidence: (all: Sampled[]) => all.map(({ score }) => score), mbr: (all: Sampled[]) => meanUtility(all.map(({ text }) => text)) };
+const ranked = (all: Sampled[], task: Task, merit: keyof typeof MERITS) => rank(all, task, MERITS[merit](all)).map(({ index, count }) => [all[index]!.text, count]);
 const order = (all: Sampled[], task: Task) => ranked(all, task, "confidence").map(([text]) => text);
 
 describe("candidates", () => {
@@ -36,19 +38,6 @@ describe("candidates", () => {
     const all = [candidate("How do I cook rice?", 0.9, { is_copy: true }), candidate("How do I cook brown rice?", 0.5), candidate("What is bread?", 0.1)];
     assert.equal(ranked(all, "paraphrase", "mbr").at(-1)![0], "How do I cook rice?");
     assert.notEqual(ranked(all, "summarize", "mbr").at(-1)![0], "How do I cook rice?");
-  });
-
-  test("by similarity, what says the same comes first, and of two that do, the one in other words", () => {
-    const source = "How do I cook white rice?";
-    const all = [
-      candidate("What is bread made of in France?", 0.9, { similarity: 0.2 }),
-      candidate("How do I cook the white rice?", 0.9, { similarity: 0.96 }),
-      candidate("What is a good way to cook white rice?", 0.5, { similarity: 0.95 }),
-      candidate("How do I cook white rice", 0.9, { similarity: 1, is_copy: true }),
-    ];
-    assert.deepEqual(ranked(all, "paraphrase", "similarity", source).map(([text]) => text), [all[2]!.text, all[1]!.text, all[0]!.text, all[3]!.text]);
-    // A summary may use the text's own words.
-    assert.deepEqual(ranked(all, "summarize", "similarity", source).map(([text]) => text), [all[3]!.text, all[1]!.text, all[2]!.text, all[0]!.text]);
   });
 
   test("near-duplicates become one, and the counts add up to the samples", () => {

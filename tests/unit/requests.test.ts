@@ -33,8 +33,8 @@ describe("requests", () => {
 
   test("the limits of the bundle and of the rows are held", async () => {
     assert.deepEqual(await fieldsAtFault({ text: "a", steps: 150, canvas: 20, guidance: 9 }), ["canvas", "guidance", "steps"]);
-    assert.deepEqual(await fieldsAtFault({ text: Array(9).fill("a"), num_candidates: 15 }), ["num_candidates"]);
-    assert.deepEqual(await fieldsAtFault({ text: Array(9).fill("a"), best_of: 15 }), ["best_of"]);
+    assert.deepEqual(await fieldsAtFault({ text: Array(18).fill("a"), num_candidates: 15 }), ["num_candidates"]);
+    assert.deepEqual(await fieldsAtFault({ text: Array(18).fill("a"), best_of: 15 }), ["best_of"]);
     assert.deepEqual(await fieldsAtFault({ text: "a", num_candidates: 3, best_of: 2 }), ["best_of"]);
     assert.equal((await service.post("/paraphrase", { text: Array(8).fill("a"), num_candidates: 8 })).status, 200);
   });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { describe, it } from "node:test";
-import { loadSelector, select, splitSentences } from "../../src/conditioning/selection.js";
+import { choose, leading, linearScores, loadSelector, type Selector, splitSentences } from "../../src/conditioning/selection.js";
 import { projectPath } from "../../src/project.js";
 
 // training/tests/test_selection.py holds the training code to the same file.
@@ -11,6 +11,10 @@ const { selector: json, cases } = JSON.parse(readFileSync(projectPath("tests/fix
 };
 const selector = loadSelector(json);
 const count = (sentence: string) => sentence.split(/\s+/).length;
+const select = (text: string, by: Selector, limit?: number) => {
+  const found = leading(text, by, count, limit);
+  return found ? choose(found, linearScores(found, by), by, count) : [];
+};
 
 describe("content selection", () => {
   it("cuts a text into sentences as the training code does", () => {
@@ -18,23 +22,30 @@ describe("content selection", () => {
   });
 
   it("chooses what the training code chooses", () => {
-    for (const { text, selected } of cases) assert.equal(select(text, selector, count).join(" ") || text, selected);
+    for (const { text, selected } of cases) assert.equal(select(text, selector).join(" ") || text, selected);
   });
 
   it("keeps to its budget, but for the first sentence", () => {
     const [{ text }] = cases as [(typeof cases)[number]];
-    const tight = select(text, { ...selector, budget: 1 }, count);
+    const tight = select(text, { ...selector, budget: 1 });
     assert.equal(tight.length, 1);
-    const wide = select(text, { ...selector, budget: 1000 }, count);
+    const wide = select(text, { ...selector, budget: 1000 });
     assert.equal(wide.length, 5);
     assert.equal(wide[0], tight[0]);
+  });
+
+  it("chooses by other scores where there are any", () => {
+    const [{ text }] = cases as [(typeof cases)[number]];
+    const found = leading(text, selector, count)!;
+    const last = found.places.at(-1)!;
+    assert.equal(choose(found, found.places.map((place) => Number(place === last)), selector, count)[0], found.sentences[last]);
   });
 
   it("chooses nothing that ends beyond the limit", () => {
     const [{ text, sentences }] = cases as [(typeof cases)[number]];
     const limit = count(sentences[0]!);
-    assert.deepEqual(select(text, { ...selector, budget: 1000 }, count, limit), [sentences[0]]);
-    assert.deepEqual(select(text, selector, count, limit - 1), []);
+    assert.deepEqual(select(text, { ...selector, budget: 1000 }, limit), [sentences[0]]);
+    assert.deepEqual(select(text, selector, limit - 1), []);
   });
 
   it("names what is wrong with a selector file", () => {

@@ -223,6 +223,14 @@ def lexicon_command(args):
     print(json.dumps(build_lexicon(list(files), Path(args.out), weights=list(weights)), indent=1))
 
 
+def bigrams_command(args):
+    from .bigrams import bigrams
+    from .data import weighted_paths
+    from .encoder import load_tokenizer
+
+    print(json.dumps(bigrams(weighted_paths(args.inputs), load_tokenizer(args.encoder), Path(args.out)), indent=1))
+
+
 def card_command(args):
     """Write measured scores (or any other part) into a bundle's card; the graphs and their checksums stay."""
     path = Path(args.bundle) / "bundle.json"
@@ -432,6 +440,12 @@ def main() -> None:
     p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
     p.add_argument("--out", required=True)
     p.set_defaults(run=lexicon_command)
+
+    p = commands.add_parser("bigrams", help="counts of token pairs in running text, by which the server tells a slip")
+    p.add_argument("inputs", nargs="+", help=".jsonl.gz files, each optionally file:n to read every nth line")
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer counts")
+    p.add_argument("--out", required=True)
+    p.set_defaults(run=bigrams_command)
 
     p = commands.add_parser("shortlist", help="a faster decoder for a models folder: frequent tokens and the source's own")
     p.add_argument("models", help="models folder, whose bundles share a decoder; their cards are rewritten")

@@ -135,7 +135,7 @@ def _write(path: Path, data: bytes, replace: bool) -> None:
 
 
 def export_bundle(args) -> None:
-    """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon) go to a folder beside the bundle and
+    """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon, token pairs) go to a folder beside the bundle and
     must come out the same when a second task is exported against them."""
     from .shortlist import shortlist_entry
 
@@ -175,6 +175,8 @@ def export_bundle(args) -> None:
         files["embeddings"] = describe(out, shared / TABLE_FILE)
     if (shared / "casing.json").exists():
         files["lexicon"] = describe(out, shared / "casing.json")
+    if (shared / "bigrams.bin").exists():
+        files["bigrams"] = describe(out, shared / "bigrams.bin")
     if entry := shortlist_entry(out, shared):
         files["decoder_shortlist"] = entry
     limits: dict = {"source_tokens": c.source_length}

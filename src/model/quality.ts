@@ -1,0 +1,35 @@
+import type { Task } from "../engine/contract.js";
+import { bleuTokens, meanUtility, sentenceBleu } from "./bleu.js";
+import { unfaithful } from "./faithfulness.js";
+
+/** What is known of a sample besides its text. */
+export interface Estimates {
+  text: string;
+  /** Cosine of its mean encoding and the source's. */
+  similarity: number;
+  /** Neighbouring tokens that do not go together (fluency.ts). */
+  implausible: number;
+}
+
+/**
+ * Weights against the similarity, which is 1 at most: of being worded like the source, of agreeing with the other samples, of a number, name or
+ * negation lost or invented, of two neighbours that do not go together. Chosen on rows 1,500 to 1,900 of QQP validation (training/RUNS.md).
+ */
+const LIKENESS = 0.15;
+const AGREEMENT = 0.1;
+const UNFAITHFUL = 0.1;
+const IMPLAUSIBLE = 0.05;
+
+/**
+ * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
+ * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words.
+ */
+export function quality(samples: readonly Estimates[], source: string, task: Task): number[] {
+  const tokens = bleuTokens(source);
+  const utilities = meanUtility(samples.map(({ text }) => text));
+  return samples.map(({ text, similarity, implausible }, i) => {
+    const { lost, invented } = unfaithful(text, source);
+    const paraphrasing = task === "paraphrase" ? LIKENESS * sentenceBleu(bleuTokens(text), tokens) + UNFAITHFUL * lost : 0;
+    return similarity + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
+  });
+}

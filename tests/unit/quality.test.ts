@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { implausiblePairs, loadBigrams } from "../../src/model/fluency.js";
+import { type Estimates, quality } from "../../src/model/quality.js";
+
+const SOURCE = "How do I not burn 3 eggs in Rome?";
+/** Places of the samples, best first. */
+const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
+  const merit = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, ...each })), SOURCE, task);
+  return samples.map((_, i) => i).sort((i, j) => merit[j]! - merit[i]!);
+};
+
+describe("the estimated quality of a sample", () => {
+  test("of two that keep the same, the nearer in meaning", () => {
+    assert.deepEqual(order([{ text: SOURCE, similarity: 0.8 }, { text: SOURCE, similarity: 0.9 }]), [1, 0]);
+  });
+
+  test("of two that mean the same, the one in other words; a summary may use its text's", () => {
+    const pair = [{ text: SOURCE }, { text: "What is a way to not burn 3 eggs in Rome?" }];
+    assert.deepEqual(order(pair), [1, 0]);
+    assert.deepEqual(order(pair, "summarize"), [0, 1]);
+  });
+
+  test("what loses or invents a number, a name or a negation comes behind a text that is as near; a summary may leave out", () => {
+    for (const worse of ["What is a way to burn 3 eggs in Rome?", "What is a way to not burn eggs in Rome?", "What is a way to not burn 3 eggs?", "What is a way to not burn 35 eggs in Rome?"]) {
+      assert.deepEqual(order([{ text: worse, similarity: 0.92 }, { text: "What is a way to not burn 3 eggs in Rome?", similarity: 0.9 }]), [1, 0], worse);
+    }
+    assert.deepEqual(order([{ text: "Eggs burn.", similarity: 0.92 }, { text: "Eggs burn in Rome.", similarity: 0.9 }], "summarize"), [0, 1]);
+    assert.deepEqual(order([{ text: "Eggs burn in Oslo.", similarity: 0.92 }, { text: "Eggs burn in Rome.", similarity: 0.9 }], "summarize"), [1, 0]);
+  });
+
+  test("of two alike, the one whose words go together, and the one that the other samples agree with", () => {
+    assert.deepEqual(order([{ text: SOURCE, implausible: 1 }, { text: SOURCE }]), [1, 0]);
+    const [agreed, , alone] = ["What is a way to not burn 3 eggs in Rome?", "What is one way to not burn 3 eggs in Rome?", "Which cook can not burn 3 eggs in Rome today?"];
+    assert.equal(order([{ text: alone! }, { text: agreed! }, { text: agreed! }]).at(-1), 0);
+  });
+});
+
+describe("neighbours that do not go together", () => {
+  /** Of 100 tokens 0 and 1 are frequent, 2 is rare; 0 then 1 was seen. */
+  const bytes = (...numbers: number[]) => new Uint8Array(Uint32Array.from(numbers).buffer);
+  const bigrams = loadBigrams(bytes(1, 100, 3, 50, 40, 1, 2, 1, 6));
+
+  test("are frequent by themselves, never seen together, and not in the source", () => {
+    assert.equal(implausiblePairs(bigrams, [0, 1], []), 0);
+    assert.equal(implausiblePairs(bigrams, [1, 0], []), 1);
+    assert.equal(implausiblePairs(bigrams, [1, 0], [2, 1, 0]), 0);
+    assert.equal(implausiblePairs(bigrams, [0, 2, 0, 1, 0, 0], []), 2);
+    assert.equal(implausiblePairs(bigrams, [], []), 0);
+  });
+
+  test("a file that is cut, longer than it says or of another version is refused", () => {
+    for (const bad of [bytes(1, 100, 3, 50, 40), bytes(1, 100, 3, 50, 40, 1, 2, 1), bytes(1, 100, 3, 50, 40, 1, 1, 1, 6), bytes(2, 100, 0, 0), bytes(), new Uint8Array(7)]) assert.throws(() => loadBigrams(bad), TypeError);
+  });
+});
