@@ -41,9 +41,18 @@ export function isNearDuplicate(a: string, b: string): boolean {
   return wordEdits(mine, other, limit) <= limit;
 }
 
-/** What a candidate is behind others for, whatever its rank: empty, a copy, cut, without an end of its own. */
-function fault(c: Sampled, task: Task): number {
-  return (c.text === "" ? 8 : 0) + (task === "paraphrase" && c.is_copy ? 4 : 0) + (c.finish_reason === "max_words" ? 2 : 0) + (c.finish_reason === "canvas" ? 1 : 0);
+/** What is thought of a sample. */
+export interface Judgement {
+  /** Higher is better. */
+  merit: number;
+  /** It says something else than its source does. */
+  wrong: boolean;
+}
+
+/** What a candidate is behind others for, whatever its merit: empty, wrong, a copy, cut, without an end of its own. */
+function fault(c: Sampled, { wrong }: Judgement, task: Task): number {
+  const copy = task === "paraphrase" && c.is_copy;
+  return (c.text === "" ? 16 : 0) + (wrong ? 8 : 0) + (copy ? 4 : 0) + (c.finish_reason === "max_words" ? 2 : 0) + (c.finish_reason === "canvas" ? 1 : 0);
 }
 
 /** A candidate as it was sampled, before near-duplicates are merged. */
@@ -56,14 +65,14 @@ export interface Ranked {
 }
 
 /**
- * Best first: what is no copy (of a paraphrase's source), is not empty, ended by itself and was not cut; then by `merit`; equals by the
- * decoder's confidence, then as they were sampled. Near-duplicates are merged into the best of them, copies only with copies; the counts
+ * Best first: what is not empty, says what its source does, is no copy (of a paraphrase's source), ended by itself and was not cut; then by merit; equals by
+ * the decoder's confidence, then as they were sampled. Near-duplicates are merged into the best of them, copies only with copies; the counts
  * add up to the samples.
  */
-export function rank(samples: readonly Sampled[], task: Task, merit: readonly number[]): Ranked[] {
+export function rank(samples: readonly Sampled[], task: Task, judged: readonly Judgement[]): Ranked[] {
   const order = samples
     .map((_, index) => index)
-    .sort((i, j) => fault(samples[i]!, task) - fault(samples[j]!, task) || merit[j]! - merit[i]! || samples[j]!.score - samples[i]!.score || i - j);
+    .sort((i, j) => fault(samples[i]!, judged[i]!, task) - fault(samples[j]!, judged[j]!, task) || judged[j]!.merit - judged[i]!.merit || samples[j]!.score - samples[i]!.score || i - j);
   const kept: Ranked[] = [];
   for (const index of order) {
     const sample = samples[index]!;

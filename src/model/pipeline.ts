@@ -10,7 +10,7 @@ import type { BundleSummary, GenerateOptions, StepEvent, Task } from "../engine/
 import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { meanUtility } from "./bleu.js";
-import { cutWords, isCopy, rank, type Sampled } from "./candidates.js";
+import { cutWords, isCopy, type Judgement, rank, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
 import { CPU, type Device, deviceError } from "./device.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
@@ -182,7 +182,8 @@ class TextDiffusion implements Pipeline {
     const { source, used } = part;
     const began = performance.now();
     const spelled = part.rows.map((row) => this.#candidate(row, part));
-    const ranked = rank(spelled.map(({ candidate }) => candidate), this.task, this.#merits(part, spelled.map(({ candidate }) => candidate)));
+    const sampled = spelled.map(({ candidate }) => candidate);
+    const ranked = rank(sampled, this.task, this.#judge(part, sampled));
     const candidates = ranked.slice(0, used.num_candidates).map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
     const first = spelled[ranked[0]!.index]!;
     const decoding = part.decodingMs + performance.now() - began;
@@ -277,9 +278,9 @@ class TextDiffusion implements Pipeline {
     row.implausible = this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids);
   }
 
-  #merits({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): number[] {
-    if (used.ranking === "confidence") return candidates.map(({ score }) => score);
-    if (used.ranking === "mbr") return meanUtility(candidates.map(({ text }) => text));
+  #judge({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): Judgement[] {
+    if (used.ranking === "confidence") return candidates.map(({ score }) => ({ merit: score, wrong: false }));
+    if (used.ranking === "mbr") return meanUtility(candidates.map(({ text }) => text)).map((merit) => ({ merit, wrong: false }));
     return quality(candidates.map(({ text }, i) => ({ text, similarity: rows[i]!.similarity!, implausible: rows[i]!.implausible! })), source.text, this.task);
   }
 

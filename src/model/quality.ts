@@ -1,5 +1,6 @@
 import type { Task } from "../engine/contract.js";
 import { bleuTokens, meanUtility, sentenceBleu } from "./bleu.js";
+import type { Judgement } from "./candidates.js";
 import { unfaithful } from "./faithfulness.js";
 
 /** What is known of a sample besides its text. */
@@ -22,14 +23,16 @@ const IMPLAUSIBLE = 0.05;
 
 /**
  * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
- * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words.
+ * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
+ * negation is wrong: the source itself is better than "What should I eat?" for "What should I not eat?".
  */
-export function quality(samples: readonly Estimates[], source: string, task: Task): number[] {
+export function quality(samples: readonly Estimates[], source: string, task: Task): Judgement[] {
   const tokens = bleuTokens(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
   return samples.map(({ text, similarity, implausible }, i) => {
     const { lost, invented } = unfaithful(text, source);
     const paraphrasing = task === "paraphrase" ? LIKENESS * sentenceBleu(bleuTokens(text), tokens) + UNFAITHFUL * lost : 0;
-    return similarity + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
+    const merit = similarity + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
+    return { merit, wrong: task === "paraphrase" && lost + invented > 0 };
   });
 }

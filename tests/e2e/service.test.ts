@@ -113,7 +113,7 @@ describe("the service with its embedded bundles", () => {
   });
 
   test("candidates: as many as asked for, the first is the result, copies are marked and come last", async () => {
-    const { results, used } = await paraphrase({ text: QUESTIONS, num_candidates: 4, best_of: 4, seed: 1 });
+    const { results, used } = await paraphrase({ text: QUESTIONS, num_candidates: 4, best_of: 4, ranking: "mbr", seed: 1 });
     assert.equal(used.num_candidates, 4);
     const plain = (text: string) => words(text).join(" ");
     results.forEach(({ text, candidates }, index) => {

@@ -8,7 +8,7 @@ import { canvasFor, widthFor } from "../../src/model/lengths.js";
 const candidate = (text: string, score: number, more: Partial<Sampled> = {}): Sampled => ({ text, score, is_copy: false, finish_reason: "stop", ...more });
 
 const MERITS = { confidence: (all: Sampled[]) => all.map(({ score }) => score), mbr: (all: Sampled[]) => meanUtility(all.map(({ text }) => text)) };
-const ranked = (all: Sampled[], task: Task, merit: keyof typeof MERITS) => rank(all, task, MERITS[merit](all)).map(({ index, count }) => [all[index]!.text, count]);
+const ranked = (all: Sampled[], task: Task, merit: keyof typeof MERITS) => rank(all, task, MERITS[merit](all).map((value) => ({ merit: value, wrong: false }))).map(({ index, count }) => [all[index]!.text, count]);
 const order = (all: Sampled[], task: Task) => ranked(all, task, "confidence").map(([text]) => text);
 
 describe("candidates", () => {
@@ -38,6 +38,12 @@ describe("candidates", () => {
     const all = [candidate("How do I cook rice?", 0.9, { is_copy: true }), candidate("How do I cook brown rice?", 0.5), candidate("What is bread?", 0.1)];
     assert.equal(ranked(all, "paraphrase", "mbr").at(-1)![0], "How do I cook rice?");
     assert.notEqual(ranked(all, "summarize", "mbr").at(-1)![0], "How do I cook rice?");
+  });
+
+  test("what says something else than its source comes behind a copy, and an empty text behind that", () => {
+    const all = [candidate("", 1), candidate("Is it not hot?", 0.9), candidate("Is it hot?", 0.5, { is_copy: true }), candidate("Is it warm?", 0.1)];
+    const judged = all.map(({ score }, i) => ({ merit: score, wrong: i === 1 }));
+    assert.deepEqual(rank(all, "paraphrase", judged).map(({ index }) => index), [3, 2, 1, 0]);
   });
 
   test("near-duplicates become one, and the counts add up to the samples", () => {

@@ -6,8 +6,8 @@ import { type Estimates, quality } from "../../src/model/quality.js";
 const SOURCE = "How do I not burn 3 eggs in Rome?";
 /** Places of the samples, best first. */
 const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
-  const merit = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, ...each })), SOURCE, task);
-  return samples.map((_, i) => i).sort((i, j) => merit[j]! - merit[i]!);
+  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, ...each })), SOURCE, task);
+  return samples.map((_, i) => i).sort((i, j) => judged[j]!.merit - judged[i]!.merit);
 };
 
 describe("the estimated quality of a sample", () => {
@@ -27,6 +27,12 @@ describe("the estimated quality of a sample", () => {
     }
     assert.deepEqual(order([{ text: "Eggs burn.", similarity: 0.92 }, { text: "Eggs burn in Rome.", similarity: 0.9 }], "summarize"), [0, 1]);
     assert.deepEqual(order([{ text: "Eggs burn in Oslo.", similarity: 0.92 }, { text: "Eggs burn in Rome.", similarity: 0.9 }], "summarize"), [1, 0]);
+  });
+
+  test("a paraphrase without its source's facts is wrong, a summary is not", () => {
+    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0 }], SOURCE, task)[0]!.wrong;
+    assert.deepEqual(["How do I not burn 3 eggs in Rome", "How do I burn 3 eggs in Rome?"].map((text) => wrong(text, "paraphrase")), [false, true]);
+    assert.equal(wrong("How do I burn 3 eggs in Rome?", "summarize"), false);
   });
 
   test("of two alike, the one whose words go together, and the one that the other samples agree with", () => {

@@ -464,6 +464,7 @@ def main() -> None:
     p.add_argument("--loop", action="store_true", help="also write the denoiser as a loop of steps, for devices where a call is dear")
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
     p.add_argument("--selector", help="sentence selector (`fit-selector`) of a summary bundle")
+    p.add_argument("--scorer", help="its sentence scorer (`fit-scorer`), in place of the selector's own weights")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")

@@ -183,6 +183,9 @@ def export_bundle(args) -> None:
     if args.selector:
         shutil.copyfile(args.selector, out / "selector.json")
         files["selector"] = describe(out, out / "selector.json")
+        if args.scorer:
+            shutil.copyfile(args.scorer, out / "sentence_scorer.onnx")
+            files["sentence_scorer"] = describe(out, out / "sentence_scorer.onnx")
         limits = {"source_tokens": args.text_tokens, "read_tokens": c.source_length}
     bundle = {
         "format": FORMAT, "task": args.task, "name": card.get("name", f"{args.task}-tencdm"), "revision": card.get("revision", "1"),
