@@ -29,6 +29,11 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual(order([{ text: "Eggs burn in Oslo.", similarity: 0.92 }, { text: "Eggs burn in Rome.", similarity: 0.9 }], "summarize"), [1, 0]);
   });
 
+  test("a paraphrase that only leaves words out comes behind one that says them otherwise", () => {
+    assert.deepEqual(order([{ text: "How I not burn 3 eggs in Rome?" }, { text: "How can I not burn 3 eggs in Rome?" }]), [1, 0]);
+    assert.deepEqual(order([{ text: "How do not burn 3 eggs in Rome?", similarity: 0.9 }, { text: "How can I not burn 3 eggs in Rome?", similarity: 0.85 }]), [1, 0]);
+  });
+
   test("a paraphrase without its source's facts is wrong, a summary is not", () => {
     const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0 }], SOURCE, task)[0]!.wrong;
     assert.deepEqual(["How do I not burn 3 eggs in Rome", "How do I burn 3 eggs in Rome?"].map((text) => wrong(text, "paraphrase")), [false, true]);
