@@ -266,7 +266,7 @@ export interface StepEvent {
    */
   index: number;
   /**
-   * Number of the row among the text's candidates, before they are ranked.
+   * Number of the row among the text's samples (best_of), before they are ranked.
    */
   candidate: number;
   /**
