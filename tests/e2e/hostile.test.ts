@@ -52,7 +52,7 @@ describe("hostile text, through the embedded bundles", () => {
   });
 
   test("a written-out special token is read as its characters, and ends or hides nothing", async () => {
-    const result = async (text: string) => (await ask("/paraphrase", { text, seed: 3, steps: 4 })).reply.results[0]!;
+    const result = async (text: string) => (await ask("/paraphrase", { text, seed: 3, steps: 4, best_of: 1 })).reply.results[0]!;
     for (const token of ["[MASK]", "[SEP]", "[CLS]", "[PAD]", "[UNK]"]) {
       const asToken = await result(`What is the best ${token} way to lose weight quickly?`);
       const asText = await result(`What is the best [ ${token.slice(1, -1)} ] way to lose weight quickly?`);

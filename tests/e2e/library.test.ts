@@ -26,7 +26,7 @@ describe("the sampler as a library", () => {
 
   test("steps are told, and a run can be stopped between two of them", async () => {
     const events: StepEvent[] = [];
-    await sampler.sample(QUESTIONS[0], { steps: 4, everySteps: 2, onStep: (event) => events.push(event) });
+    await sampler.sample(QUESTIONS[0], { steps: 4, bestOf: 1, everySteps: 2, onStep: (event) => events.push(event) });
     assert.deepEqual(events.map(({ step }) => step), [2, 4]);
     const abort = new AbortController();
     const stopped = sampler.sample(QUESTIONS[0], { steps: 50, signal: abort.signal, onStep: () => abort.abort(new Error("enough")) });
