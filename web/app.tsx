@@ -45,7 +45,7 @@ export function App() {
   const [settings, setSettings] = useState<Settings>(() => (location.hash === "" ? { ...START, text: SAMPLES[START.task][0]!.text } : fromHash(location.hash)));
   const [row, setRow] = useState(0);
   const bundleOf = useCallback((task: Task) => info?.bundles.find((bundle) => bundle.task === task), [info]);
-  const { run, start, stop } = useRun(useCallback((task: Task) => bundleOf(task)?.defaults ?? { steps: 20, best_of: 1 }, [bundleOf]));
+  const { run, start, stop } = useRun(useCallback((task: Task) => bundleOf(task)?.defaults ?? { steps: 20, best_of: 1 }, [bundleOf]), info?.limits.candidates);
 
   useEffect(() => {
     const hash = toHash(settings);

@@ -2,6 +2,7 @@
 import { useCallback, useRef, useState } from "preact/hooks";
 import { createClient, TdiApiError } from "../src/client/index.js";
 import type { GenerateReply, GenerateRequest, Problem } from "../src/client/types.js";
+import { samplesOf } from "../src/engine/samples.js";
 import type { Settings, Task } from "./settings.js";
 import { toRequest } from "./settings.js";
 import { withEvent, type Timeline } from "./timeline.js";
@@ -41,8 +42,11 @@ function problemOf(error: unknown): NonNullable<Run["problem"]> {
   return { title: "No answer", detail: "The server could not be reached, or the connection broke.", faults: [] };
 }
 
-/** @param defaultsOf what the task's bundle takes where the request says nothing */
-export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: number }) {
+/**
+ * @param defaultsOf what the task's bundle takes where the request says nothing
+ * @param mostSamples of a text that the server allows
+ */
+export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: number }, mostSamples: number | undefined) {
   const [run, setRun] = useState<Run>();
   const abort = useRef<AbortController>();
 
@@ -55,7 +59,7 @@ export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: num
       const request = toRequest(settings);
       const defaults = defaultsOf(settings.task);
       const steps = request.steps ?? defaults.steps;
-      const rows = request.best_of ?? Math.max(request.num_candidates ?? 1, defaults.best_of);
+      const rows = samplesOf({ numCandidates: request.num_candidates ?? 1, bestOf: request.best_of }, { defaults }, mostSamples);
       const everySteps = Math.max(1, Math.ceil(steps / MOST_EVENTS));
       let current: Run = { task: settings.task, source: request.text as string, request, rows, everySteps, state: "waiting", timeline: new Map() };
       const show = (change: Partial<Run>) => {
@@ -73,7 +77,7 @@ export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: num
         else show({ state: "failed", problem: problemOf(error) });
       }
     },
-    [defaultsOf],
+    [defaultsOf, mostSamples],
   );
 
   return { run, start, stop };

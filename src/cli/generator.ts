@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { parseConfig, type Config } from "../config.js";
 import { createClient, TdiApiError } from "../client/index.js";
 import type { BundleSummary, GenerateReply, Task } from "../engine/contract.js";
-import { samplesOf } from "../engine/options.js";
+import { samplesOf } from "../engine/samples.js";
 import { TdiError } from "../errors.js";
 import { createSampler } from "../library.js";
 import { BundleError, findBundle } from "../model/bundle.js";

@@ -40,6 +40,8 @@ interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly request: PartRequest;
   readonly source: Source;
   readonly index: SourceText;
+  /** What the source means (similarity.ts), where its samples are ranked by quality. */
+  readonly meaning: Float32Array | undefined;
   readonly used: PartResult["used"];
   readonly conditioningMs: number;
   decodingMs: number;
@@ -105,6 +107,7 @@ class TextDiffusion implements Pipeline {
       request,
       source,
       index: new SourceText(text),
+      meaning: used.ranking === "quality" ? pooled(condition!.states, condition!.ids, card.model.hidden, new Set(card.tokens.special)) : undefined,
       used,
       conditioningMs: performance.now() - began,
       decodingMs: 0,
@@ -174,7 +177,7 @@ class TextDiffusion implements Pipeline {
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
     row.decoded = await this.#decode(row, this.#batches.get(row.shape)!.state(row));
-    if (row.part.used.ranking === "quality") await this.#estimate(row, row.decoded);
+    if (row.part.meaning !== undefined) await this.#estimate(row, row.decoded, row.part.meaning);
     row.part.decodingMs += performance.now() - began;
   }
 
@@ -269,13 +272,11 @@ class TextDiffusion implements Pipeline {
   }
 
   /** What the quality of a row is told by. Its words are encoded anew: it is they that will be seen, not the latents that they were read from. */
-  async #estimate(row: DiffusionRow, { line, ids, ended }: Decoded): Promise<void> {
+  async #estimate(row: DiffusionRow, { line, ids, ended }: Decoded, meaning: Float32Array): Promise<void> {
     const { model, tokens } = this.bundle.card;
-    const { condition } = row;
-    const special = new Set(tokens.special);
-    const [source, own] = [pooled(condition.states, condition.ids, model.hidden, special), pooled(await this.conditioner.latents(line), line, model.hidden, special)];
-    row.similarity = cosine(source, own);
-    row.implausible = this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids);
+    const own = pooled(await this.conditioner.latents(line), line, model.hidden, new Set(tokens.special));
+    row.similarity = cosine(meaning, own);
+    row.implausible = this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], row.condition.ids);
   }
 
   #judge({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): Judgement[] {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { GRIDS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
-import { type OpenOptions, samplesOf } from "../engine/options.js";
+import type { OpenOptions } from "../engine/options.js";
+import { samplesOf } from "../engine/samples.js";
 import { TdiError } from "../errors.js";
 
 export interface RequestLimits {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { completeOptions, samplesOf } from "../../src/engine/options.js";
+import { completeOptions } from "../../src/engine/options.js";
+import { samplesOf } from "../../src/engine/samples.js";
 import { checkAgainstBundle } from "../../src/routes/schema.js";
 import { FakePipeline } from "../fixtures/fake-pipeline.js";
 

@@ -5,7 +5,6 @@ Trained on which sentence would overlap the summary most. The server runs it as 
 from __future__ import annotations
 
 import time
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .coverage import overlap_f1
 from .data import read_pairs
-from .selection import FEATURES, MOST, features, words
+from .selection import FEATURES, MOST, features, gains
 
 WORDS_READ = 64  # tokens of a sentence that are encoded
 NEVER = -1e4
@@ -44,26 +42,21 @@ def encode_documents(path: Path, encoder, out: Path, exclude: frozenset[str], ro
     if rows is not None:
         pairs = [pairs[k] for k in np.random.default_rng(seed).permutation(len(pairs))[:rows]]
     texts: list[str] = []
-    counts, table, may, gains = [], [], [], []
+    counts, table, may, gained = [], [], [], []
     for document, summary in pairs:
         found, x, places = features(document)
         if not places:
             continue
-        reference = words(summary)
-        one, two = Counter(reference), Counter(zip(reference, reference[1:]))
         kept = found[:MOST]
-        rows_of, may_of, gain_of = np.zeros((len(kept), len(FEATURES)), np.float32), np.zeros(len(kept), bool), np.zeros(len(kept), np.float32)
-        for place, values in zip(places, x):
-            own = words(found[place])
-            rows_of[place], may_of[place] = values, True
-            gain_of[place] = overlap_f1(Counter(own), one) + overlap_f1(Counter(zip(own, own[1:])), two)
+        rows_of, may_of, gain_of_each = np.zeros((len(kept), len(FEATURES)), np.float32), np.zeros(len(kept), bool), np.zeros(len(kept), np.float32)
+        rows_of[places], may_of[places], gain_of_each[places] = x, True, gains([found[place] for place in places], summary)
         texts += kept
         counts.append(len(kept))
         table.append(rows_of)
         may.append(may_of)
-        gains.append(gain_of)
+        gained.append(gain_of_each)
     ids = [each[:WORDS_READ] for each in encoder.tokenizer(texts, truncation=True, max_length=WORDS_READ)["input_ids"]]
-    np.savez(out, encodings=pooled(encoder, ids), features=np.concatenate(table), may=np.concatenate(may), gain=np.concatenate(gains), counts=np.array(counts))
+    np.savez(out, encodings=pooled(encoder, ids), features=np.concatenate(table), may=np.concatenate(may), gain=np.concatenate(gained), counts=np.array(counts))
     return len(counts)
 
 
@@ -100,7 +93,7 @@ class Scorer(nn.Module):
     def _block(self, block, h, hidden):
         """Pre-norm attention and feed-forward with the weights of an nn.TransformerEncoderLayer, in operators that export."""
         attention = block.self_attn
-        heads, (rows, n, width) = attention.num_heads, h.shape
+        heads, rows, width = attention.num_heads, h.shape[0], h.shape[2]
         q, k, v = (each.reshape(rows, -1, heads, width // heads).transpose(1, 2) for each in F.linear(block.norm1(h), attention.in_proj_weight, attention.in_proj_bias).chunk(3, -1))
         weights = (q @ k.transpose(2, 3) / (width // heads) ** 0.5 + hidden).softmax(-1)
         h = h + self.drop(attention.out_proj((self.drop(weights) @ v).transpose(1, 2).reshape(rows, -1, width)))
@@ -205,8 +198,8 @@ def fit_scorer(sets: list[tuple[Path, float]], valid: list[Path], epochs: int, m
     fitted = [fit(loaded, epochs, seed) for seed in range(members)]
     model = Ensemble(fitted).eval()
     report: dict = {"seconds": round(time.time() - began), "documents": sum(len(arrays[0]) for arrays, _ in loaded)}
-    for path in valid:
-        arrays = load(path)
+    held = {path: load(path) for path in valid}
+    for path, arrays in held.items():
         report[path.stem] = {"member": round(gain_of(scores_of(fitted[0], arrays), arrays[4]), 4), "all": round(gain_of(scores_of(model, arrays), arrays[4]), 4)}
-    report["max_abs_error"] = export(model, load(valid[0]), out)
+    report["max_abs_error"] = export(model, held[valid[0]], out)
     return report

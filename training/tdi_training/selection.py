@@ -82,6 +82,14 @@ def features(text: str) -> tuple[list[str], np.ndarray, list[int]]:
     return found, np.array(rows, dtype=float).reshape(len(places), len(FEATURES)), places
 
 
+def gains(sentences: list[str], summary: str) -> list[float]:
+    """Of each sentence its unigram plus bigram F1 against the summary."""
+    reference = words(summary)
+    one, two = Counter(reference), Counter(zip(reference, reference[1:]))
+    tokens = [words(sentence) for sentence in sentences]
+    return [overlap_f1(Counter(own), one) + overlap_f1(Counter(zip(own, own[1:])), two) for own in tokens]
+
+
 def fit(paths: list[tuple[Path, float]], exclude: frozenset[str], rows: int, budget: int, seed: int = 0) -> dict:
     """Ridge regression of each sentence's unigram plus bigram F1 against the summary. `paths` are files of {document, summary} and
     the weight of a document of each; of every file `rows` at most are used. Returns the selector as JSON."""
@@ -93,11 +101,7 @@ def fit(paths: list[tuple[Path, float]], exclude: frozenset[str], rows: int, bud
             found, x, places = features(document)
             if not places:
                 continue
-            reference = words(summary)
-            one, two = Counter(reference), Counter(zip(reference, reference[1:]))
-            for place in places:
-                own = words(found[place])
-                wanted.append(overlap_f1(Counter(own), one) + overlap_f1(Counter(zip(own, own[1:])), two))
+            wanted += gains([found[place] for place in places], summary)
             inputs.append(x)
             weights += [weight / len(places) ** 0.5] * len(places)
     x, y, w = np.concatenate(inputs), np.array(wanted), np.array(weights)

@@ -24,7 +24,6 @@ def add_selection_commands(commands) -> None:
     p.add_argument("--lead", action="store_true", help="the best sentence takes the summary's place")
     p.set_defaults(run=select_command)
 
-
     p = commands.add_parser("encode-sentences", help="the sentences of a file of {document, summary} as a scorer is trained on them")
     p.add_argument("input")
     p.add_argument("--stats", required=True)
