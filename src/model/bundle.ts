@@ -68,6 +68,8 @@ const bundleSchema = z.object({
     lexicon: fileEntry.optional(),
     /** Pairs of tokens that follow each other in running text (src/model/fluency.ts), to rank candidates by. */
     bigrams: fileEntry.optional(),
+    /** Tells which sample is the better paraphrase (src/model/ranker.ts), to rank candidates by. */
+    ranker: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */
     selector: fileEntry.optional(),
     /** Scores sentences in the place of the selector's linear weights (src/conditioning/sentence-scorer.ts). */

@@ -18,7 +18,8 @@ import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
-import { quality } from "./quality.js";
+import { type Estimates, quality } from "./quality.js";
+import { Ranker } from "./ranker.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
 import { cosine, pooled } from "./similarity.js";
@@ -32,8 +33,7 @@ interface DiffusionRow extends SampleRow, BatchRow {
   done: number;
   decoded?: Decoded;
   /** Where candidates are ranked by quality. */
-  similarity?: number;
-  implausible?: number;
+  estimate?: Omit<Estimates, "text">;
 }
 
 interface DiffusionPart extends PreparedPart<DiffusionRow> {
@@ -46,6 +46,8 @@ interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly conditioningMs: number;
   decodingMs: number;
   rows: DiffusionRow[];
+  /** What was estimated of its samples, by their tokens: several often come out the same. */
+  readonly estimates: Map<string, Omit<Estimates, "text">>;
 }
 
 /** Steps of the generation at the start: enough for one that is clamped, where the bundle clamps, and the last. */
@@ -67,6 +69,7 @@ class TextDiffusion implements Pipeline {
     private readonly decoder: ort.InferenceSession,
     private readonly lexicon: Lexicon,
     private readonly bigrams: Bigrams | undefined,
+    private readonly ranker: Ranker | undefined,
     private readonly selector: Selector | undefined,
     private readonly scorer: SentenceScorer | undefined,
     private readonly device: Device,
@@ -112,6 +115,7 @@ class TextDiffusion implements Pipeline {
       conditioningMs: performance.now() - began,
       decodingMs: 0,
       rows: [],
+      estimates: new Map(),
     };
     part.rows = Array.from({ length: options.bestOf }, (_, candidate) => ({
       part,
@@ -154,15 +158,17 @@ class TextDiffusion implements Pipeline {
    * tokens are encoded again, so that the sampler goes on from a text and not from a blend of words. A row a call.
    */
   async #clamp(batch: DenoiserBatch, row: DiffusionRow): Promise<void> {
-    const { line } = await this.#decode(row, batch.prediction(row));
+    const [decoded] = await this.#decode([row], [batch.prediction(row)]);
+    const { line } = decoded!;
     batch.replacePrediction(row, await this.conditioner.latents(line));
   }
 
   async read(row: DiffusionRow): Promise<StepEvent> {
     const batch = this.#batches.get(row.shape)!;
     const { request, index } = row.part;
-    const decoded = await this.#decode(row, row.done === row.steps ? batch.state(row) : batch.prediction(row));
-    const spelled = this.tokenizer.spell(decoded.ids);
+    const [decoded] = await this.#decode([row], [row.done === row.steps ? batch.state(row) : batch.prediction(row)]);
+    const { ids, confidences } = decoded!;
+    const spelled = this.tokenizer.spell(ids);
     return {
       index: request.index,
       candidate: row.candidate,
@@ -170,14 +176,19 @@ class TextDiffusion implements Pipeline {
       steps: row.steps,
       t: row.plan[row.done - 1]!.t,
       text: restoreFrom(index, spelled, this.lexicon),
-      tokens: spelled.map((text, i) => ({ text, confidence: Number(decoded.confidences[i]!.toFixed(4)) })),
+      tokens: spelled.map((text, i) => ({ text, confidence: Number(confidences[i]!.toFixed(4)) })),
     };
   }
 
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
-    row.decoded = await this.#decode(row, this.#batches.get(row.shape)!.state(row));
-    if (row.part.meaning !== undefined) await this.#estimate(row, row.decoded, row.part.meaning);
+    const batch = this.#batches.get(row.shape)!;
+    // The samples of a text mostly end in the same call: they are read in one.
+    if (row.decoded === undefined) {
+      const ended = [row, ...row.part.rows.filter((other) => other !== row && other.done === other.steps && other.decoded === undefined)];
+      for (const [i, decoded] of (await this.#decode(ended, ended.map((each) => batch.state(each)))).entries()) ended[i]!.decoded = decoded;
+    }
+    if (row.part.meaning !== undefined) row.estimate = await this.#estimate(row, row.decoded!, row.part.meaning);
     row.part.decodingMs += performance.now() - began;
   }
 
@@ -263,29 +274,37 @@ class TextDiffusion implements Pipeline {
     return new DenoiserBatch(this.denoiser, this.bundle.card.model, canvas, condition.width, await this.#nullFor(condition.width));
   }
 
-  /** One row a call: rows end a few at a time, and a call then costs little more than its rows. */
-  async #decode(row: DiffusionRow, latents: Float32Array): Promise<Decoded> {
+  /** Latents of rows of one text. */
+  #decode(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<Decoded[]> {
     const { model, tokens } = this.bundle.card;
-    const canvas = latents.length / model.hidden;
-    const [decoded] = await decodeRows(this.decoder, [latents], [row.condition], canvas, model.hidden, { ...tokens, marks: this.tokenizer.marks });
-    return decoded!;
+    const canvas = latents[0]!.length / model.hidden;
+    return decodeRows(this.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, { ...tokens, marks: this.tokenizer.marks });
   }
 
   /** What the quality of a row is told by. Its words are encoded anew: it is they that will be seen, not the latents that they were read from. */
-  async #estimate(row: DiffusionRow, { line, ids, ended }: Decoded, meaning: Float32Array): Promise<void> {
+  async #estimate({ part, condition }: DiffusionRow, { line, ids, ended }: Decoded, meaning: Float32Array): Promise<Omit<Estimates, "text">> {
     const { model, tokens } = this.bundle.card;
-    const own = pooled(await this.conditioner.latents(line), line, model.hidden, new Set(tokens.special));
-    row.similarity = cosine(meaning, own);
-    row.implausible = this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], row.condition.ids);
+    const key = line.join(" ");
+    const known = part.estimates.get(key);
+    if (known) return known;
+    const latents = await this.conditioner.latents(line);
+    const written = line.filter((id) => id !== tokens.pad).length;
+    const estimate = {
+      similarity: cosine(meaning, pooled(latents, line, model.hidden, new Set(tokens.special))),
+      implausible: this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
+      preference: (await this.ranker?.score(latents.subarray(0, written * model.hidden), condition.states.subarray(0, condition.ids.length * model.hidden))) ?? 0,
+    };
+    part.estimates.set(key, estimate);
+    return estimate;
   }
 
   #judge({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): Judgement[] {
     if (used.ranking === "confidence") return candidates.map(({ score }) => ({ merit: score, wrong: false }));
     if (used.ranking === "mbr") return meanUtility(candidates.map(({ text }) => text)).map((merit) => ({ merit, wrong: false }));
-    return quality(candidates.map(({ text }, i) => ({ text, similarity: rows[i]!.similarity!, implausible: rows[i]!.implausible! })), source.text, this.task);
+    return quality(candidates.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.task);
   }
 
-  #candidate({ decoded, similarity }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
+  #candidate({ decoded, estimate }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
     const { maxWords } = request.options;
     const { ids, score, ended } = decoded!;
     const text = restoreFrom(index, this.tokenizer.spell(ids), this.lexicon);
@@ -295,7 +314,7 @@ class TextDiffusion implements Pipeline {
       score: Number(score.toFixed(4)),
       is_copy: isCopy(cut ?? text, source.text),
       finish_reason: cut !== undefined ? "max_words" : ended ? "stop" : "canvas",
-      ...(similarity !== undefined && { similarity: Number(similarity.toFixed(4)) }),
+      ...(estimate && { similarity: Number(estimate.similarity.toFixed(4)) }),
     };
     return { candidate, tokens: ids.length };
   }
@@ -323,7 +342,8 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
   const shape = { hidden: card.model.hidden, sep: card.tokens.sep, special: new Set(card.tokens.special) };
   const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
-  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, decoderRole(card)), await files.lexicon(paths.lexicon), await files.bigrams(paths.bigrams), await files.selector(paths.selector), scorer, device);
+  const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
+  return new TextDiffusion(bundle, tokenizer, conditioner, denoiser, await files.session(bundle, decoderRole(card)), await files.lexicon(paths.lexicon), await files.bigrams(paths.bigrams), ranker, await files.selector(paths.selector), scorer, device);
 }
 
 /**

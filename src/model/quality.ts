@@ -10,17 +10,21 @@ export interface Estimates {
   similarity: number;
   /** Neighbouring tokens that do not go together (fluency.ts). */
   implausible: number;
+  /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
+  preference: number;
 }
 
 /**
  * Weights against the similarity, which is 1 at most: of being worded like the source, of agreeing with the other samples, of a number, name or
  * negation lost or invented, of two neighbours that do not go together, of doing nothing but leave words out. Chosen on rows 1,500 to 1,900 of QQP validation (training/RUNS.md).
  */
-const LIKENESS = 0.15;
+const LIKENESS = 0.2;
 const AGREEMENT = 0.1;
 const UNFAITHFUL = 0.1;
 const IMPLAUSIBLE = 0.05;
 const SHORTENED = 0.1;
+/** Of a nat by which the bundle's ranker prefers it. */
+const PREFERENCE = 0.2;
 
 /** The source with words left out and none added: seldom a paraphrase, often one with a hole. */
 function isShortened(tokens: readonly string[], source: readonly string[]): boolean {
@@ -37,11 +41,11 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 export function quality(samples: readonly Estimates[], source: string, task: Task): Judgement[] {
   const tokens = bleuTokens(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
-  return samples.map(({ text, similarity, implausible }, i) => {
+  return samples.map(({ text, similarity, implausible, preference }, i) => {
     const { lost, invented } = unfaithful(text, source);
     const own = bleuTokens(text);
     const paraphrasing = task === "paraphrase" ? LIKENESS * sentenceBleu(own, tokens) + UNFAITHFUL * lost + SHORTENED * Number(isShortened(own, tokens)) : 0;
-    const merit = similarity + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
+    const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
     return { merit, wrong: task === "paraphrase" && lost + invented > 0 };
   });
 }

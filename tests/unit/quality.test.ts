@@ -6,7 +6,7 @@ import { type Estimates, quality } from "../../src/model/quality.js";
 const SOURCE = "How do I not burn 3 eggs in Rome?";
 /** Places of the samples, best first. */
 const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
-  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, ...each })), SOURCE, task);
+  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, preference: 0, ...each })), SOURCE, task);
   return samples.map((_, i) => i).sort((i, j) => judged[j]!.merit - judged[i]!.merit);
 };
 
@@ -35,9 +35,13 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a paraphrase without its source's facts is wrong, a summary is not", () => {
-    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0 }], SOURCE, task)[0]!.wrong;
+    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0 }], SOURCE, task)[0]!.wrong;
     assert.deepEqual(["How do I not burn 3 eggs in Rome", "How do I burn 3 eggs in Rome?"].map((text) => wrong(text, "paraphrase")), [false, true]);
     assert.equal(wrong("How do I burn 3 eggs in Rome?", "summarize"), false);
+  });
+
+  test("of two alike, the one that the ranker prefers", () => {
+    assert.deepEqual(order([{ text: SOURCE, preference: -2 }, { text: SOURCE, preference: 1 }]), [1, 0]);
   });
 
   test("of two alike, the one whose words go together, and the one that the other samples agree with", () => {

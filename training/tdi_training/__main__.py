@@ -258,6 +258,7 @@ def main() -> None:
     from .autoregressive_commands import add_autoregressive_commands
     from .commands import add_ablate_command, add_import_command, add_sweep_command
     from .robustness import add_robustness_command
+    from .ranking_commands import add_ranking_commands
     from .selection_commands import add_selection_commands
 
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
@@ -465,6 +466,7 @@ def main() -> None:
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
     p.add_argument("--selector", help="sentence selector (`fit-selector`) of a summary bundle")
     p.add_argument("--scorer", help="its sentence scorer (`fit-scorer`), in place of the selector's own weights")
+    p.add_argument("--ranker", help="ranker of a paraphrase bundle's candidates (`fit-ranker`)")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
@@ -475,6 +477,7 @@ def main() -> None:
     add_ablate_command(commands)
     add_autoregressive_commands(commands)
     add_selection_commands(commands)
+    add_ranking_commands(commands)
     add_robustness_command(commands)
 
     args = parser.parse_args()

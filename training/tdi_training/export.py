@@ -177,6 +177,9 @@ def export_bundle(args) -> None:
         files["lexicon"] = describe(out, shared / "casing.json")
     if (shared / "bigrams.bin").exists():
         files["bigrams"] = describe(out, shared / "bigrams.bin")
+    if args.ranker:
+        shutil.copyfile(args.ranker, out / "ranker.onnx")
+        files["ranker"] = describe(out, out / "ranker.onnx")
     if entry := shortlist_entry(out, shared):
         files["decoder_shortlist"] = entry
     limits: dict = {"source_tokens": c.source_length}
