@@ -74,6 +74,7 @@ async function sampleText(pipeline: Pipeline, request: PartRequest, signal: Abor
       await pipeline.collect(row);
       pipeline.release(row.shape);
     }
+    if (scheduler.idle) scheduler.add(pipeline.more(part));
   }
   return pipeline.finish(part, performance.now() - began);
 }

@@ -70,7 +70,7 @@ export function useRun(defaultsOf: (task: Task) => { steps: number; best_of: num
       try {
         for await (const { event, data } of client.stream(settings.task, { ...request, stream_every: everySteps }, { signal: mine.signal })) {
           if (event === "step") show({ state: "sharpening", timeline: withEvent(current.timeline, data) });
-          else show({ state: "done", reply: data });
+          else show({ state: "done", reply: data, rows: data.results[0]?.usage.samples ?? current.rows });
         }
       } catch (error) {
         if (mine.signal.aborted) show({ state: "stopped" });

@@ -84,7 +84,7 @@ export interface GenerateRequest {
    */
   num_candidates?: number;
   /**
-   * Samples of each text, of which the best are returned; at least num_candidates. More cost more, are less often a copy of the text, and the best of them is better. Texts times samples is at most 256, and times steps 4096. The bundle's default when absent, or num_candidates where that is more.
+   * Samples of each text, of which the best are returned; at least num_candidates. More cost more, are less often a copy of the text, and the best of them is better. Ranked by quality, half of them are drawn first, and the rest only where the best of these is a copy or has a known fault, or where they hold fewer candidates than are asked for (usage.samples). Texts times samples is at most 256, and times steps 4096. The bundle's default when absent, or num_candidates where that is more.
    */
   best_of?: number;
   /**
@@ -150,7 +150,7 @@ export interface GenerateReply {
     seed: number;
     num_candidates: number;
     /**
-     * Samples of each text.
+     * Samples of each text at most.
      */
     best_of: number;
     ranking: Ranking;
@@ -195,6 +195,10 @@ export interface Result {
      */
     canvas: number;
     /**
+     * Samples that were drawn; best_of at most.
+     */
+    samples: number;
+    /**
      * Tokens of the first candidate.
      */
     output_tokens: number;
@@ -215,7 +219,7 @@ export interface Candidate {
    */
   is_copy: boolean;
   /**
-   * Samples that the candidate stands for, itself and the near-duplicates merged into it: the same words but for case, punctuation and at most one word in ten. The counts of a result add up to best_of, less the samples of candidates that are not returned.
+   * Samples that the candidate stands for, itself and the near-duplicates merged into it: the same words but for case, punctuation and at most one word in ten. The counts of a result add up to usage.samples, less the samples of candidates that are not returned.
    */
   count: number;
   /**

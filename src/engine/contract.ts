@@ -18,7 +18,7 @@ export type Ranking = (typeof RANKINGS)[number];
 export interface GenerateOptions {
   /** Candidates returned per text at most, best first; at least 1. */
   numCandidates: number;
-  /** Rows sampled per text, of which the best are returned; at least `numCandidates`. */
+  /** Rows sampled per text at most, of which the best are returned; at least `numCandidates`. */
   bestOf: number;
   /** Unsigned 32-bit; the same request and seed give the same text. */
   seed: number;
@@ -80,7 +80,7 @@ export interface Candidate {
   score: number;
   is_copy: boolean;
   finish_reason: FinishReason;
-  /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to best_of, less what came out and is not returned. */
+  /** Samples that this candidate stands for: itself and near-duplicates merged into it. All add up to the samples, less what came out and is not returned. */
   count: number;
   /** How near its meaning is to the source's: the cosine of their mean encodings, at most 1. Only where candidates are ranked by quality. */
   similarity?: number;
@@ -95,7 +95,7 @@ export interface TextResult {
   /** The first candidate's text. */
   text: string;
   candidates: Candidate[];
-  usage: { source_tokens: number; truncated_tokens: number; unselected_tokens: number; steps: number; canvas: number; output_tokens: number };
+  usage: { source_tokens: number; truncated_tokens: number; unselected_tokens: number; steps: number; canvas: number; samples: number; output_tokens: number };
   warnings: Warning[];
 }
 

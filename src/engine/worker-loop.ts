@@ -150,9 +150,14 @@ class Worker {
     if (run.cancelled) return;
     run.pipeline = pipeline;
     run.prepared = prepared;
-    run.left = prepared.rows.length;
-    run.rows = prepared.rows.map((row) => new ScheduledRow(run, row));
-    this.scheduler.add(run.rows);
+    this.#schedule(run, prepared.rows);
+  }
+
+  #schedule(run: Run, rows: readonly SampleRow[]): void {
+    const added = rows.map((row) => new ScheduledRow(run, row));
+    run.left += added.length;
+    run.rows.push(...added);
+    this.scheduler.add(added);
   }
 
   /** One call of a denoiser, and what follows from it. */
@@ -183,11 +188,12 @@ class Worker {
   }
 
   async #collect({ run, row }: ScheduledRow): Promise<void> {
-    const denoisingMs = performance.now() - run.startedAt;
     await run.pipeline!.collect(row);
     run.left -= 1;
     if (run.left > 0 || run.cancelled) return;
-    const result = run.pipeline!.finish(run.prepared!, denoisingMs);
+    const more = run.pipeline!.more(run.prepared!);
+    if (more.length > 0) return this.#schedule(run, more);
+    const result = run.pipeline!.finish(run.prepared!, performance.now() - run.startedAt);
     result.timings.queue = run.queueMs;
     if (run.ticks) result.ticks = run.ticks.spans;
     this.#end(run, { type: "done", id: run.id, result });

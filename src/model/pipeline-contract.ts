@@ -59,8 +59,10 @@ export interface Pipeline {
   read(row: SampleRow): Promise<StepEvent>;
   /** Decodes a row whose steps are all done, in the call after which they were. */
   collect(row: SampleRow): Promise<void>;
-  /** The result of a text, all rows of which are collected; `denoisingMs` is the time its rows were under way. */
-  finish(part: PreparedPart, denoisingMs: number): PartResult;
+  /** Further rows of a text, all of which are collected, where what came of them leaves something to wish for; none where it does not. They count as its rows. */
+  more(part: PreparedPart): readonly SampleRow[];
+  /** The result of a text, all rows of which are collected; `elapsedMs` is the time since its first call, what collecting took included. */
+  finish(part: PreparedPart, elapsedMs: number): PartResult;
   /** A real inference of every shape class through every graph; throws when any fails. */
   warmUp(): Promise<void>;
 }

@@ -18,7 +18,7 @@ import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import type { LoadOptions, PartRequest, PartResult, Pipeline, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
-import { type Estimates, quality } from "./quality.js";
+import { type Appraisal, type Estimates, quality } from "./quality.js";
 import { Ranker } from "./ranker.js";
 import { noiseSchedule } from "./schedule.js";
 import { SharedFiles } from "./shared-files.js";
@@ -42,6 +42,8 @@ interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly index: SourceText;
   /** What the source means (similarity.ts), where its samples are ranked by quality. */
   readonly meaning: Float32Array | undefined;
+  readonly condition: Condition;
+  readonly plan: readonly SolverStep[];
   readonly used: PartResult["used"];
   readonly conditioningMs: number;
   decodingMs: number;
@@ -101,15 +103,16 @@ class TextDiffusion implements Pipeline {
     const { options, text } = request;
     const [read] = readSources(this.tokenizer, this.selector, card, { task: this.task, texts: [text], options });
     const source = await this.#select(read!);
-    const { width, canvas } = source;
+    const { width } = source;
     const [condition] = await this.conditioner.encode([source.ids], width);
     await this.#nullFor(width);
     const { plan, ...used } = this.#plan(options);
-    const { steps, guidance, clamp_steps: clampSteps } = used;
     const part: DiffusionPart = {
       request,
       source,
       index: new SourceText(text),
+      condition: condition!,
+      plan,
       meaning: used.ranking === "quality" ? pooled(condition!.states, condition!.ids, card.model.hidden, new Set(card.tokens.special)) : undefined,
       used,
       conditioningMs: performance.now() - began,
@@ -117,20 +120,44 @@ class TextDiffusion implements Pipeline {
       rows: [],
       estimates: new Map(),
     };
-    part.rows = Array.from({ length: options.bestOf }, (_, candidate) => ({
+    this.#draw(part, used.ranking === "quality" ? Math.max(options.numCandidates, Math.ceil(options.bestOf / 2)) : options.bestOf);
+    return part;
+  }
+
+  /** Adds rows to a text until it has so many. Returns the new ones. */
+  #draw(part: DiffusionPart, until: number): DiffusionRow[] {
+    const { condition, plan, source } = part;
+    const { steps, guidance, seed, clamp_steps: clampSteps } = part.used;
+    const from = part.rows.length;
+    const rows = Array.from({ length: until - from }, (_, i): DiffusionRow => ({
       part,
-      candidate,
-      seed: options.seed,
-      condition: condition!,
+      candidate: from + i,
+      seed,
+      condition,
       plan,
       guidance,
       clamped: [steps - clampSteps, steps - 1],
-      shape: `${canvas}x${width}`,
+      shape: `${source.canvas}x${source.width}`,
       weight: guidance > 0 ? 2 : 1,
       steps,
       done: 0,
     }));
-    return part;
+    part.rows.push(...rows);
+    return rows;
+  }
+
+  /** The other half of the samples, unless the first holds one of which no fault is known, and as many candidates as are asked for. */
+  more(part: DiffusionPart): readonly DiffusionRow[] {
+    const { rows, used } = part;
+    if (rows.length === used.best_of) return [];
+    const sampled = rows.map((row) => this.#candidate(row, part).candidate);
+    const appraised = this.#appraise(part, sampled);
+    const ranked = rank(sampled, this.task, appraised);
+    const [best] = ranked;
+    const { is_copy: isCopy, finish_reason: reason } = sampled[best!.index]!;
+    const copied = isCopy && this.task === "paraphrase";
+    const enough = ranked.length >= used.num_candidates && appraised[best!.index]!.sound && !copied && reason === "stop";
+    return enough ? [] : this.#draw(part, used.best_of);
   }
 
   /** What the network chooses of a text, where the bundle has one. */
@@ -192,7 +219,7 @@ class TextDiffusion implements Pipeline {
     row.part.decodingMs += performance.now() - began;
   }
 
-  finish(part: DiffusionPart, denoisingMs: number): PartResult {
+  finish(part: DiffusionPart, elapsedMs: number): PartResult {
     const { source, used } = part;
     const began = performance.now();
     const spelled = part.rows.map((row) => this.#candidate(row, part));
@@ -212,12 +239,13 @@ class TextDiffusion implements Pipeline {
           unselected_tokens: source.unselected,
           steps: used.steps,
           canvas: source.canvas,
+          samples: part.rows.length,
           output_tokens: first.tokens,
         },
         warnings: source.warnings,
       },
       used,
-      timings: { queue: 0, conditioning: part.conditioningMs, denoising: denoisingMs, decoding },
+      timings: { queue: 0, conditioning: part.conditioningMs, denoising: Math.max(0, elapsedMs - part.decodingMs), decoding },
     };
   }
 
@@ -298,9 +326,14 @@ class TextDiffusion implements Pipeline {
     return estimate;
   }
 
-  #judge({ rows, source, used }: DiffusionPart, candidates: readonly Sampled[]): Judgement[] {
+  #judge(part: DiffusionPart, candidates: readonly Sampled[]): Judgement[] {
+    const { used } = part;
     if (used.ranking === "confidence") return candidates.map(({ score }) => ({ merit: score, wrong: false }));
     if (used.ranking === "mbr") return meanUtility(candidates.map(({ text }) => text)).map((merit) => ({ merit, wrong: false }));
+    return this.#appraise(part, candidates);
+  }
+
+  #appraise({ rows, source }: DiffusionPart, candidates: readonly Sampled[]): Appraisal[] {
     return quality(candidates.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.task);
   }
 

@@ -14,6 +14,11 @@ export interface Estimates {
   preference: number;
 }
 
+export interface Appraisal extends Judgement {
+  /** No fault is known of it. */
+  sound: boolean;
+}
+
 /**
  * Weights against the similarity, which is 1 at most: of being worded like the source, of agreeing with the other samples, of a number, name or
  * negation lost or invented, of two neighbours that do not go together, of doing nothing but leave words out. Chosen on rows 1,500 to 1,900 of QQP validation (training/RUNS.md).
@@ -38,14 +43,16 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
  * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
  * negation is wrong: the source itself is better than "What should I eat?" for "What should I not eat?".
  */
-export function quality(samples: readonly Estimates[], source: string, task: Task): Judgement[] {
+export function quality(samples: readonly Estimates[], source: string, task: Task): Appraisal[] {
   const tokens = bleuTokens(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
   return samples.map(({ text, similarity, implausible, preference }, i) => {
     const { lost, invented } = unfaithful(text, source);
     const own = bleuTokens(text);
-    const paraphrasing = task === "paraphrase" ? LIKENESS * sentenceBleu(own, tokens) + UNFAITHFUL * lost + SHORTENED * Number(isShortened(own, tokens)) : 0;
+    const shortened = isShortened(own, tokens);
+    const paraphrasing = task === "paraphrase" ? LIKENESS * sentenceBleu(own, tokens) + UNFAITHFUL * lost + SHORTENED * Number(shortened) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - UNFAITHFUL * invented - IMPLAUSIBLE * implausible - paraphrasing;
-    return { merit, wrong: task === "paraphrase" && lost + invented > 0 };
+    const wrong = task === "paraphrase" && lost + invented > 0;
+    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !(task === "paraphrase" && shortened) };
   });
 }

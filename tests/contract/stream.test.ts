@@ -45,6 +45,13 @@ describe("a reply as events", () => {
     assert.deepEqual(events.map(({ data }) => data["step"]), [4, 8, 12, 16, 20, 24, 28, 32, 36, 37, undefined]);
   });
 
+  test("rows that a text is given when its first are done are run and told as those are", async () => {
+    const events = await readEvents(await service.post("/paraphrase", { text: "again One.", steps: 2, best_of: 3, stream_every: 1 }, EVENTS));
+    assert.deepEqual(events.slice(0, -1).map(({ data }) => [data["candidate"], data["step"]]), [[0, 1], [0, 2], [1, 1], [2, 1], [1, 2], [2, 2]]);
+    const { results } = events.at(-1)!.data as { results: { usage: { samples: number } }[] };
+    assert.equal(results[0]!.usage.samples, 3);
+  });
+
   test("JSON wins when both are as welcome, events when they are preferred", async () => {
     for (const [accept, type] of [["*/*", "application/json"], ["text/event-stream;q=0.5, application/json", "application/json"], ["application/json;q=0.5, text/event-stream", "text/event-stream"]]) {
       const response = await service.post("/paraphrase", { text: "One." }, { accept: accept! });

@@ -22,6 +22,7 @@ export async function generate(
     await pipeline.advance(tick.shape, tick.rows, tick.steps);
     for (const row of tick.rows) if (row.done % (everySteps.get(row) ?? Infinity) === 0 || (everySteps.has(row) && row.done === row.steps)) onEvent(await pipeline.read(row));
     for (const row of scheduler.settle(tick)) await pipeline.collect(row);
+    for (const part of parts) if (part.rows.every(({ done, steps }) => done === steps)) scheduler.add(pipeline.more(part));
   }
   return parts.map((part) => pipeline.finish(part, 0).result);
 }

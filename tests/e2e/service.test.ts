@@ -99,10 +99,17 @@ describe("the service with its embedded bundles", () => {
     const request = { text: QUESTIONS, seed: 2 };
     const { results, used } = await paraphrase(request);
     assert.deepEqual([used.best_of, used.num_candidates], [defaults.best_of, 1]);
+    const half = await paraphrase({ ...request, best_of: 4, ranking: "quality" });
     const [all, two, one] = [await paraphrase({ ...request, num_candidates: 4, best_of: 4, ranking: "quality" }), await paraphrase({ ...request, num_candidates: 2, best_of: 4, ranking: "quality" }), await paraphrase({ ...request, best_of: 1 })];
-    assert.deepEqual((await paraphrase({ ...request, best_of: 4, ranking: "quality" })).results.map(({ text }) => text), all.results.map(({ text }) => text));
-    all.results.forEach(({ candidates }, index) => {
-      assert.deepEqual(two.results[index]!.candidates, candidates.slice(0, 2));
+    // Half of the samples are drawn first, and no more where they hold a sound one.
+    half.results.forEach(({ text, candidates, usage }, index) => {
+      if (usage.samples === 4) assert.equal(text, all.results[index]!.text);
+      else assert.deepEqual([usage.samples, candidates[0]!.is_copy, candidates[0]!.finish_reason], [2, false, "stop"]);
+    });
+    for (const { usage } of one.results) assert.equal(usage.samples, 1);
+    all.results.forEach(({ candidates, usage }, index) => {
+      assert.equal(usage.samples, 4);
+      if (two.results[index]!.usage.samples === 4) assert.deepEqual(two.results[index]!.candidates, candidates.slice(0, 2));
       for (const { similarity } of candidates) assert.ok(similarity !== undefined && similarity > 0 && similarity <= 1, String(similarity));
     });
     for (const { candidates } of one.results) assert.deepEqual(candidates.map(({ count }) => count), [1]);

@@ -33,6 +33,7 @@ def add_ranking_commands(commands) -> None:
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", required=True, help="the graph, an ONNX file; its weights are kept beside it as .pt")
+    p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
     p.set_defaults(run=fit_command)
 
 
@@ -74,3 +75,15 @@ def fit_command(args) -> None:
     model, report = fit(groups, pairs, valid, args.epochs, args.seed)
     torch.save(model.state_dict(), Path(args.out).with_suffix(".pt"))
     print(json.dumps({**report, **export(model, valid, Path(args.out))}, indent=1))
+    if args.bundle:
+        enter(Path(args.out), Path(args.bundle))
+
+
+def enter(graph: Path, bundle: Path) -> None:
+    """Copies a ranker's graph into a bundle and its card."""
+    from .export import describe
+
+    card = json.loads((bundle / "bundle.json").read_text())
+    (bundle / "ranker.onnx").write_bytes(graph.read_bytes())
+    card["files"]["ranker"] = describe(bundle, bundle / "ranker.onnx")
+    (bundle / "bundle.json").write_text(json.dumps(card, indent=1) + "\n")
