@@ -40,10 +40,16 @@ describe("the estimated quality of a sample", () => {
     assert.equal(wrong("How do I burn 3 eggs in Rome?", "summarize"), false);
   });
 
+  test("a sample that breaks off comes behind one that ends as its source does", () => {
+    assert.deepEqual(order([{ text: "What is a way to not burn 3 eggs in Rome" }, { text: "What is a way to not burn 3 eggs in Rome?" }]), [1, 0]);
+    const plain = quality([{ text: "The shop is shut", similarity: 0.9, implausible: 0, preference: 0 }], "The shop is closed", "paraphrase");
+    assert.equal(plain[0]!.sound, true);
+  });
+
   test("a sample is sound when no fault is known of it", () => {
     const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, ...more }], SOURCE, task)[0]!.sound;
     const good = "What is a way to not burn 3 eggs in Rome?";
-    assert.deepEqual([sound(good), sound(good, { implausible: 1 }), sound("What is a way to burn 3 eggs in Rome?"), sound("How I not burn 3 eggs in Rome?")], [true, false, false, false]);
+    assert.deepEqual([sound(good), sound(good, { implausible: 1 }), sound("What is a way to burn 3 eggs in Rome?"), sound("How I not burn 3 eggs in Rome?"), sound("What is a way to not burn 3 eggs in Rome")], [true, false, false, false, false]);
     assert.deepEqual([sound("Eggs burn.", {}, "summarize"), sound("Eggs burn in Oslo.", {}, "summarize")], [true, false]);
   });
 

@@ -231,6 +231,12 @@ def bigrams_command(args):
     print(json.dumps(bigrams(weighted_paths(args.inputs), load_tokenizer(args.encoder), Path(args.out)), indent=1))
 
 
+def profile_command(args):
+    from .profile import profile
+
+    print(json.dumps(profile(Path(args.graph), [int(n) for n in args.rows.split(",")], args.positions, args.source, args.threads), indent=1))
+
+
 def card_command(args):
     """Write measured scores (or any other part) into a bundle's card; the graphs and their checksums stay."""
     path = Path(args.bundle) / "bundle.json"
@@ -441,6 +447,14 @@ def main() -> None:
     p.add_argument("inputs", nargs="+", help="JSON lines, each optionally file:weight")
     p.add_argument("--out", required=True)
     p.set_defaults(run=lexicon_command)
+
+    p = commands.add_parser("profile", help="where a denoiser's time goes on this CPU, beside what its matrix products could reach")
+    p.add_argument("graph", help="a bundle's denoiser.onnx")
+    p.add_argument("--rows", default="1,4,16")
+    p.add_argument("--positions", type=int, default=16)
+    p.add_argument("--source", type=int, default=16)
+    p.add_argument("--threads", type=int, default=1)
+    p.set_defaults(run=profile_command)
 
     p = commands.add_parser("bigrams", help="counts of token pairs in running text, by which the server tells a slip")
     p.add_argument("inputs", nargs="+", help=".jsonl.gz files, each optionally file:n to read every nth line")
