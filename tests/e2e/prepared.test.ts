@@ -116,11 +116,12 @@ describe("prepared graphs", () => {
 
   test("are those that are opened: a shortlist in the decoder's place, where a bundle has one", async () => {
     const [card] = await readCards(projectPath("models"));
-    const { decoder_shortlist: _, ...others } = card!.files;
+    const { decoder_shortlist: _, ranker: __, sentence_scorer: ___, ...others } = card!.files;
     const shortlist = { ...others.decoder, path: "../shared/decoder_shortlist.onnx" };
     assert.deepEqual(graphRoles({ ...card!, files: others }), ["encoder", "condition", "denoiser", "decoder"]);
     const files = { ...others, decoder_shortlist: shortlist };
     assert.deepEqual(graphRoles({ ...card!, files }), ["encoder", "condition", "denoiser", "decoder_shortlist"]);
+    assert.deepEqual(graphRoles({ ...card!, files: { ...files, ranker: others.condition } }).at(-1), "ranker");
     const redone = { ...files, decoder: { ...files.decoder, sha256: "0".repeat(64) } };
     assert.notEqual(graphKey({ ...card!, files: redone }, "decoder_shortlist"), graphKey({ ...card!, files }, "decoder_shortlist"), "its weights are the decoder's");
   });
