@@ -113,7 +113,7 @@ export function contenders(flags: readonly string[], baseline?: string, python?:
     ours(`one request at a time, ${COMPARED_STEPS} steps`, oneSample(COMPARED_STEPS), [...flags, "--batching", "off", "--engines", "1"]),
     ...[4, 8, COMPARED_STEPS, 50].map((steps) => ours(`${steps} steps`, oneSample(steps), flags)),
     // A single request is served fastest where all cores work on it, as they do for the others below.
-    ...[4, 8].map((steps) => ours(`${steps} steps, one engine`, oneSample(steps), [...flags, "--engines", "1"])),
+    ...[3, 4, 8].map((steps) => ours(`${steps} steps, one engine`, oneSample(steps), [...flags, "--engines", "1"])),
     ours("default settings", {}, flags),
     ours("default settings, one engine", {}, [...flags, "--engines", "1"]),
     ...(python === undefined ? [] : [4, COMPARED_STEPS].map((steps) => pytorch(python, steps))),
