@@ -47,7 +47,7 @@ function next(): Asked {
 
 const findings = new Findings();
 const server = await startServer(["--max-client-rows", "512"], "dist/tests/fixtures/collecting-real-main.js");
-const engines = await server.metric("tdi_engines_ready");
+const engines = enginesOf(server).length;
 const known = await knownTexts(server);
 const capacity = await closedLoop(async () => {
   const { path, body } = next();
