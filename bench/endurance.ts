@@ -1,7 +1,8 @@
 /**
  * `npm run soak:hour [-- --minutes 60 --load 0.8 --kill-every 300]`: the shipped models under a steady open load for an hour, of short and long
  * paraphrases and summaries, with clients that leave and engine processes that are killed or frozen at random. Nothing may be lost, one seed must keep its
- * text from the first minute to the last, and memory must not grow (that the check for growth can fail is shown by `npm run soak`).
+ * text from the first minute to the last, and memory must not grow (that this check can fail is shown by `npm run soak`; in a run of a minute or two it does,
+ * since caches fill and code is compiled).
  * Writes bench/results/endurance.*; exit code 1 when anything is not as it should be.
  */
 import { availableParallelism, cpus } from "node:os";
