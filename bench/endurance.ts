@@ -10,13 +10,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { closedLoop } from "./closed-loop.js";
 import { growth } from "./leak.js";
-import { watchHealth } from "./load-generator.js";
+import { arrivals, watchHealth } from "./load-generator.js";
 import { ARTICLE, QUESTIONS } from "./questions.js";
-import { exponential, random } from "./random.js";
+import { random } from "./random.js";
 import { figure, writeReport } from "./report.js";
 import { startServer } from "./server.js";
 import { quantile } from "./simulation.js";
-import { ask, bodyOf, enginesOf, Findings, KNOWN, knownTexts, MOST_GROWTH, TIMEOUT_MS } from "./soaking.js";
+import { ask, bodyOf, enginesOf, Findings, KNOWN, knownTexts, MOST_GROWTH, settled, TIMEOUT_MS } from "./soaking.js";
 
 const { values: flags } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, load: { type: "string", default: "0.8" }, "kill-every": { type: "string", default: "300" }, calibration: { type: "string", default: "200" } },
@@ -80,17 +80,6 @@ async function call(dueAt: number): Promise<void> {
   else counts.lost += 1;
 }
 
-async function clients(): Promise<void> {
-  const calls = new Set<Promise<void>>();
-  for (let dueAt = 0; dueAt < MS; dueAt += (exponential(draw) * 1000) / rate) {
-    const wait = dueAt - passed();
-    if (wait > 0) await sleep(wait);
-    const running = call(dueAt).finally(() => calls.delete(running));
-    calls.add(running);
-  }
-  await Promise.all(calls);
-}
-
 /** Kills and freezes engines until shortly before the end, so that the last has time to come back. */
 async function faults(): Promise<string[]> {
   const done: string[] = [];
@@ -114,9 +103,8 @@ async function watchMemory(): Promise<void> {
 }
 
 const [watching, health] = [watchMemory(), watchHealth(server.url, 200, stop.signal)];
-const [killed] = await Promise.all([faults(), clients()]);
-for (let i = 0; i < 600 && (await server.metric("tdi_in_flight_rows")) + (await server.metric("tdi_queue_rows")) > 0; i += 1) await sleep(100);
-const left = (await server.metric("tdi_in_flight_rows")) + (await server.metric("tdi_queue_rows"));
+const [killed] = await Promise.all([faults(), arrivals(rate, MS / 1000, draw, call)]);
+const allLeft = await settled(server);
 stop.abort();
 await watching;
 const live = (await health).sort((a, b) => a - b);
@@ -130,7 +118,7 @@ findings.check("answers with another text than their seed's", String(counts.othe
 findings.check("engines killed, frozen", `${killed.filter((signal) => signal === "SIGKILL").length}, ${killed.filter((signal) => signal === "SIGSTOP").length}`, true);
 findings.check("engines ready at the end", `${await server.metric("tdi_engines_ready")} of ${engines}`, (await server.metric("tdi_engines_ready")) === engines);
 findings.check("growth of the heap", `${figure(growth(samples))} bytes a request`, growth(samples) < MOST_GROWTH);
-findings.check("rows in flight afterwards", String(left), left === 0);
+findings.check("rows in flight afterwards", String(await server.metric("tdi_in_flight_rows")), allLeft);
 findings.check("texts of the first minute again", `${atTheEnd.filter((text, seed) => text === known[seed]).length} of ${KNOWN}`, atTheEnd.every((text, seed) => text === known[seed]));
 findings.check("milliseconds of an answer, p50 and p99", `${figure(quantile(times, 0.5))}, ${figure(quantile(times, 0.99))}`, true);
 findings.check("/health/live answered", `${live.filter(Number.isFinite).length.toLocaleString("en")} of ${live.length.toLocaleString("en")}, p99 ${figure(quantile(live, 0.99))} ms`, live.every(Number.isFinite));

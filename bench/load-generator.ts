@@ -30,14 +30,20 @@ export interface Answer {
  * @param timeoutMs after which a call is given up, as without an answer
  */
 export async function openLoop(url: string, rate: number, seconds: number, draw: Random, next: () => Call, timeoutMs: number): Promise<Answer[]> {
-  const answers: Promise<Answer>[] = [];
+  const began = performance.now();
+  return arrivals(rate, seconds, draw, (dueAt) => send(url, next(), began, dueAt, timeoutMs));
+}
+
+/** Calls as a Poisson process says, whether or not earlier ones are done. @param call of an arrival, due so many milliseconds after the start */
+export async function arrivals<T>(rate: number, seconds: number, draw: Random, call: (dueAt: number) => Promise<T>): Promise<T[]> {
+  const calls: Promise<T>[] = [];
   const began = performance.now();
   for (let dueAt = 0; dueAt < seconds * 1000; dueAt += (exponential(draw) * 1000) / rate) {
     const wait = began + dueAt - performance.now();
     if (wait > 0) await sleep(wait);
-    answers.push(send(url, next(), began, dueAt, timeoutMs));
+    calls.push(call(dueAt));
   }
-  return Promise.all(answers);
+  return Promise.all(calls);
 }
 
 async function send(url: string, { path, body, kind }: Call, began: number, dueAt: number, timeoutMs: number): Promise<Answer> {

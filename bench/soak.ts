@@ -14,7 +14,7 @@ import { random } from "./random.js";
 import { figure, writeReport } from "./report.js";
 import { type BenchServer, startServer } from "./server.js";
 import { quantile } from "./simulation.js";
-import { ask, bodyOf, enginesOf, Findings, knownTexts, MOST_GROWTH, TIMEOUT_MS } from "./soaking.js";
+import { ask, bodyOf, enginesOf, Findings, knownTexts, MOST_GROWTH, settled, TIMEOUT_MS } from "./soaking.js";
 
 const { values: flags } = parseArgs({ options: { requests: { type: "string", default: "5000" }, kills: { type: "string", default: "6" }, clients: { type: "string", default: "200" } } });
 const REQUESTS = Number(flags.requests);
@@ -48,14 +48,6 @@ async function disconnecting(server: BenchServer, requests: number, clients: num
   };
   await Promise.all(Array.from({ length: clients }, client));
   return { samples: samples.sort((a, b) => a.requests - b.requests), statuses };
-}
-
-async function settled(server: BenchServer): Promise<boolean> {
-  for (let i = 0; i < 100; i += 1) {
-    if ((await server.metric("tdi_in_flight_rows")) + (await server.metric("tdi_queue_rows")) === 0) return true;
-    await sleep(100);
-  }
-  return false;
 }
 
 const FLAGS = ["--max-client-rows", "256"];

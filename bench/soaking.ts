@@ -1,5 +1,6 @@
 /** What the two soaks share: their questions, what became of an answer, the engines' processes and the list of findings. */
 import { execFileSync } from "node:child_process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { QUESTIONS } from "./questions.js";
 import { table } from "./report.js";
 import type { BenchServer } from "./server.js";
@@ -32,6 +33,15 @@ export async function knownTexts(server: BenchServer): Promise<string[]> {
   const texts: string[] = [];
   for (let seed = 0; seed < KNOWN; seed += 1) texts.push((await ask(server, "/paraphrase", bodyOf(seed), AbortSignal.timeout(TIMEOUT_MS))).text);
   return texts;
+}
+
+/** Whether all rows leave within a while. */
+export async function settled(server: BenchServer): Promise<boolean> {
+  for (let i = 0; i < 100; i += 1) {
+    if ((await server.metric("tdi_in_flight_rows")) + (await server.metric("tdi_queue_rows")) === 0) return true;
+    await sleep(100);
+  }
+  return false;
 }
 
 /** Child processes of the server: its engines. */

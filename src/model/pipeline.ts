@@ -32,6 +32,8 @@ interface DiffusionRow extends SampleRow, BatchRow {
   readonly clamped: readonly [from: number, to: number];
   done: number;
   decoded?: Decoded;
+  /** The text of that, and its tokens. */
+  spelled?: { candidate: Sampled; tokens: number };
   /** Where candidates are ranked by quality. */
   estimate?: Omit<Estimates, "text">;
 }
@@ -59,6 +61,7 @@ const WARM_UP_STEPS = 2;
 class TextDiffusion implements Pipeline {
   readonly task: Task;
   readonly summary: BundleSummary;
+  readonly #special: ReadonlySet<number>;
   readonly #nulls = new Map<number, Promise<Condition>>();
   /** One for each shape that has rows under way. */
   readonly #batches = new Map<string, DenoiserBatch>();
@@ -78,6 +81,7 @@ class TextDiffusion implements Pipeline {
   ) {
     const { card } = bundle;
     this.task = card.task;
+    this.#special = new Set(card.tokens.special);
     this.summary = {
       task: card.task,
       model: card.name,
@@ -113,7 +117,7 @@ class TextDiffusion implements Pipeline {
       index: new SourceText(text),
       condition: condition!,
       plan,
-      meaning: used.ranking === "quality" ? pooled(condition!.states, condition!.ids, card.model.hidden, new Set(card.tokens.special)) : undefined,
+      meaning: used.ranking === "quality" ? pooled(condition!.states, condition!.ids, card.model.hidden, this.#special) : undefined,
       used,
       conditioningMs: performance.now() - began,
       decodingMs: 0,
@@ -150,6 +154,7 @@ class TextDiffusion implements Pipeline {
   more(part: DiffusionPart): readonly DiffusionRow[] {
     const { rows, used } = part;
     if (rows.length === used.best_of) return [];
+    const began = performance.now();
     const sampled = rows.map((row) => this.#candidate(row, part).candidate);
     const appraised = this.#appraise(part, sampled);
     const ranked = rank(sampled, this.task, appraised);
@@ -157,6 +162,7 @@ class TextDiffusion implements Pipeline {
     const { is_copy: isCopy, finish_reason: reason } = sampled[best!.index]!;
     const copied = isCopy && this.task === "paraphrase";
     const enough = ranked.length >= used.num_candidates && appraised[best!.index]!.sound && !copied && reason === "stop";
+    part.decodingMs += performance.now() - began;
     return enough ? [] : this.#draw(part, used.best_of);
   }
 
@@ -318,7 +324,7 @@ class TextDiffusion implements Pipeline {
     const latents = await this.conditioner.latents(line);
     const written = line.filter((id) => id !== tokens.pad).length;
     const estimate = {
-      similarity: cosine(meaning, pooled(latents, line, model.hidden, new Set(tokens.special))),
+      similarity: cosine(meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: this.bigrams === undefined ? 0 : implausiblePairs(this.bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       preference: (await this.ranker?.score(latents.subarray(0, written * model.hidden), condition.states.subarray(0, condition.ids.length * model.hidden))) ?? 0,
     };
@@ -337,7 +343,12 @@ class TextDiffusion implements Pipeline {
     return quality(candidates.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.task);
   }
 
-  #candidate({ decoded, estimate }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
+  /** A row's sample, spelled once: it is looked at after each half, and at the end. */
+  #candidate(row: DiffusionRow, part: DiffusionPart): { candidate: Sampled; tokens: number } {
+    return (row.spelled ??= this.#spell(row, part));
+  }
+
+  #spell({ decoded, estimate }: DiffusionRow, { source, index, request }: DiffusionPart): { candidate: Sampled; tokens: number } {
     const { maxWords } = request.options;
     const { ids, score, ended } = decoded!;
     const text = restoreFrom(index, this.tokenizer.spell(ids), this.lexicon);

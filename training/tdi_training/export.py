@@ -28,15 +28,19 @@ TABLE_FILE = "embeddings.int8.bin"
 SHARED_ROLES = ("encoder", "decoder")
 
 
-def open_session(path: Path):
+def open_session(model: Path | bytes, threads: int = 2, trace: Path | None = None):
+    """A graph's session on the CPU. With `trace` the runtime writes there how long each operator took."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
-    options.intra_op_num_threads = 2
+    options.intra_op_num_threads = threads
+    if trace:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(trace)
     options.log_severity_level = 3
     # As the server does (src/model/session.ts): int8 weights unpacked, no activation rounded.
     options.add_session_config_entry("session.disable_quant_qdq", "1")
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
 
 
 def onnx_trajectory(folder: dict[str, Path], ids: np.ndarray, pad: int, canvas: int, coefficients, schedule: NoiseSchedule,

@@ -12,21 +12,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from .export import open_session
+
 WARM, CALLS = 15, 40
 PEAK_SIZE, PEAK_ROWS = 1024, (128, 256, 512, 1024)  # of the matrices whose product stands for what the machine can do
-
-
-def session_of(model: bytes | str, threads: int, trace: Path | None = None):
-    """As the server opens a graph (src/model/session.ts): weights unpacked, products in fp32."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
-    if trace:
-        options.enable_profiling = True
-        options.profile_file_prefix = str(trace)
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def peak(threads: int) -> float:
@@ -35,7 +24,7 @@ def peak(threads: int) -> float:
     weight = numpy_helper.from_array(np.random.default_rng(0).normal(size=(n, n)).astype(np.float32), "w")
     graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "peak", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", n])],
                               [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["rows", n])], [weight])
-    session = session_of(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString(), threads)
+    session = open_session(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10).SerializeToString(), threads)
     return max(2 * rows * n**2 / min(timed(session, {"x": np.ones((rows, n), np.float32)})) / 1e9 for rows in PEAK_ROWS)
 
 
@@ -74,12 +63,12 @@ def profile(path: Path, rows: list[int], positions: int, source: int, threads: i
     constant, attention = products(path, positions, source)
     report: dict = {"graph": path.name, "threads": threads, "positions": positions, "source": source, "peak_gflops": round(best, 1), "rows": {}}
     for count in rows:
-        session = session_of(str(path), threads)
+        session = open_session(path, threads)
         feeds = inputs_of(session, count, positions, source)
         step = float(np.median(timed(session, feeds)[WARM:]))
         # Another session: writing the trace costs a fifth of a small step.
         with tempfile.TemporaryDirectory() as folder:
-            traced = session_of(str(path), threads, Path(folder) / "trace")
+            traced = open_session(path, threads, Path(folder) / "trace")
             timed(traced, feeds)
             events = json.loads(Path(traced.end_profiling()).read_text())
         spent: collections.Counter = collections.Counter()

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .attend import attend
 from .data import read_pairs
 from .selection import FEATURES, MOST, features, gains
 
@@ -87,17 +88,8 @@ class Scorer(nn.Module):
         h = self.drop(self.sentence(self.drop(e))) + self.told(x) + self.near(near) + self.document(whole) + self.place[: e.shape[1]]
         hidden = (1 - mask)[:, None, None, :] * -1e9
         for block in self.blocks:
-            h = self._block(block, h, hidden)
+            h = attend(block, h, hidden, self.drop)
         return (self.out(self.norm(h)) + self.direct(x))[..., 0] + (1 - may) * NEVER
-
-    def _block(self, block, h, hidden):
-        """Pre-norm attention and feed-forward with the weights of an nn.TransformerEncoderLayer, in operators that export."""
-        attention = block.self_attn
-        heads, rows, width = attention.num_heads, h.shape[0], h.shape[2]
-        q, k, v = (each.reshape(rows, -1, heads, width // heads).transpose(1, 2) for each in F.linear(block.norm1(h), attention.in_proj_weight, attention.in_proj_bias).chunk(3, -1))
-        weights = (q @ k.transpose(2, 3) / (width // heads) ** 0.5 + hidden).softmax(-1)
-        h = h + self.drop(attention.out_proj((self.drop(weights) @ v).transpose(1, 2).reshape(rows, -1, width)))
-        return h + self.drop(block.linear2(self.drop(F.relu(block.linear1(block.norm2(h))))))
 
 
 class Ensemble(nn.Module):
