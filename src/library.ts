@@ -40,7 +40,7 @@ export interface Sampler {
 export async function createSampler(bundleDir: string, { threads = 1, cacheDir }: SamplerOptions = {}): Promise<Sampler> {
   // Read by onnxruntime when it is loaded, so it is loaded here and not with this module.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
-  const [{ load }, { readBundle }] = await Promise.all([import("./model/pipeline.js"), import("./model/bundle.js")]);
+  const [{ load }, { readBundle }] = await Promise.all([import("./model/load.js"), import("./model/bundle.js")]);
   const pipeline = await load(await readBundle(resolve(bundleDir)), threads, cacheDir);
   return {
     summary: pipeline.summary,

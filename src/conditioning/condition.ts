@@ -31,10 +31,14 @@ export class Conditioner {
     private readonly shape: ConditionShape,
   ) {}
 
-  /** Normalised latents [ids.length, hidden] of one text's token ids, padding among them. */
-  async latents(ids: readonly number[]): Promise<Float32Array> {
+  /** Normalised latents [length, hidden] of texts of one length in tokens, padding among them, in one call. */
+  async latents(texts: readonly (readonly number[])[]): Promise<Float32Array[]> {
+    const [rows, length] = [texts.length, texts[0]!.length];
+    const ids = texts.flat();
     const mask = Float32Array.from(ids, (id) => (id === this.shape.pad ? 0 : 1));
-    return floatsOf(await this.encoder.run({ ids: integers(ids, 1, ids.length), mask: floats(mask, 1, ids.length) }), "states");
+    const states = floatsOf(await this.encoder.run({ ids: integers(ids, rows, length), mask: floats(mask, rows, length) }), "states");
+    const size = length * this.shape.hidden;
+    return texts.map((_, row) => states.subarray(row * size, (row + 1) * size));
   }
 
   /** One condition per source; all are padded to `width`, which must hold the longest. */

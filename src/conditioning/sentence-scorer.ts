@@ -24,7 +24,8 @@ export class SentenceScorer {
     for (const [at, sentence] of sentences.entries()) {
       const { ids } = this.tokenizer.encode(sentence);
       const read = ids.length > WORDS_READ ? [...ids.slice(0, WORDS_READ - 1), sep] : ids;
-      const sum = pooled(await this.conditioner.latents(read), read, hidden, special);
+      const [latents] = await this.conditioner.latents([read]);
+      const sum = pooled(latents!, read, hidden, special);
       const words = Math.max(1, read.filter((id) => !special.has(id)).length);
       encodings.set(sum.map((value) => value / words), at * hidden);
     }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
 import { SOLVERS, type SolverName, type StepEvent } from "../../src/engine/contract.js";
 import type { PartRequest, Pipeline } from "../../src/model/pipeline-contract.js";
-import { loadPipelines } from "../../src/model/pipeline.js";
+import { loadPipelines } from "../../src/model/load.js";
 import { projectPath } from "../../src/project.js";
 import { generate } from "./generate.js";
 import { QUESTIONS } from "./texts.js";

@@ -103,7 +103,7 @@ def train_decoder_command(args):
     train_decoder(config, _encoder(args, config), _weighted_sets(args.data), [d for d, _ in _weighted_sets(args.valid)],
                   Path(args.out), args.steps, args.batch, args.lr, not args.untied, minutes=args.minutes, seed=args.seed,
                   init=Path(args.init) if args.init else None, optimiser=args.optimiser, muon_lr=args.muon_lr,
-                  denoiser=load_denoiser(Path(args.denoiser)) if args.denoiser else None, corrupt=not args.clean)
+                  denoiser=load_denoiser(Path(args.denoiser)) if args.denoiser else None, clean_share=args.clean_share, precision=args.precision)
 
 
 def report_decoder_command(args):
@@ -335,7 +335,8 @@ def main() -> None:
     p.add_argument("--optimiser", choices=("adamw", "muon"), default="muon")
     p.add_argument("--muon-lr", type=float, default=0.02)
     p.add_argument("--denoiser", help="denoiser checkpoint: half of the batches then hold its own predictions")
-    p.add_argument("--clean", action="store_true", help="train on clean latents, without the paper's corruption Cor")
+    p.add_argument("--clean-share", type=float, default=0.0, help="share of the batches without own predictions that are left clean; the others get the paper's corruption Cor")
+    p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
     p.add_argument("--untied", action="store_true", help="a vocabulary map of its own, as in the paper")
     p.set_defaults(run=train_decoder_command)
 

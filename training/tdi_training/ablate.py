@@ -75,7 +75,7 @@ class Ablation:
     def train_decoder(self, name: str, config: ModelConfig, stats: Path, corrupt: bool = True) -> Path:
         made = self.out / name / "decoder.pt"
         return self.command(made, "train-decoder", *self.settings(config), *self.args.data, "--stats", str(stats), "--valid", self.args.valid, "--out",
-                            str(made.parent), "--minutes", str(self.args.decoder_minutes), "--steps", "1000000", *([] if corrupt else ["--clean"]))
+                            str(made.parent), "--minutes", str(self.args.decoder_minutes), "--steps", "1000000", "--clean-share", str(float(not corrupt)))
 
     def train(self, name: str, config: ModelConfig, stats: Path, self_condition: float = 0.5) -> Path:
         made = self.out / name / "ema.pt"

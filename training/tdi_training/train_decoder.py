@@ -104,11 +104,12 @@ def one_step(denoiser, z, source, mask) -> torch.Tensor:
 def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list[PackedPairs], out: Path, steps: int,
                   batch: int, lr: float, tied: bool = True, zero_source: float = 0.3, positions: float = 0.25,
                   seed: int = 0, minutes: float | None = None, init: Path | None = None, optimiser: str = "muon",
-                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5, corrupt: bool = True) -> Decoder:
+                  muon_lr: float = 0.02, denoiser=None, own_share: float = 0.5, clean_share: float = 0.0,
+                  precision: str = "fp32") -> Decoder:
     """The rate decays as a cosine. The vocabulary loss is taken on a random share of `positions`: the vocabulary map is
     most of the cost, and an unbiased third of the positions gives the same gradient in expectation. With a `denoiser`,
     a share of the batches holds its own one-step predictions at log-SNR in [-6, 1] in place of Cor(z): what the
-    decoder will really be given."""
+    decoder will really be given. `clean_share` of the others are not corrupted."""
     torch.manual_seed(seed)
     decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings if tied else None)
     if init:
@@ -128,15 +129,16 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
         done = max(step / steps, (time.time() - begun) / 60 / minutes if minutes else 0.0)
         set_rates(optimisers, base, min(1.0, (step + 1) / 50) * max(0.02, 0.5 * (1 + np.cos(np.pi * min(1.0, done)))))
         ids, z, source, mask = batches.draw()
-        if denoiser is not None and torch.rand(()) < own_share and ids.shape[1] <= config.max_canvas:
-            x = encoder.denormalise(one_step(denoiser, z, source, mask))
-        else:
-            alpha = (corruption_alpha(len(ids)) if corrupt else torch.ones(len(ids)))[:, None, None]
-            x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
-        source = encoder.denormalise(source) * (torch.rand(len(ids)) >= zero_source).float()[:, None, None]
-        pick = torch.rand(ids.shape) < positions
-        logits = decoder.logits(decoder.states(x, source, mask)[pick])
-        loss = F.cross_entropy(logits, ids[pick])
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            if denoiser is not None and torch.rand(()) < own_share and ids.shape[1] <= config.max_canvas:
+                x = encoder.denormalise(one_step(denoiser, z, source, mask).float())
+            else:
+                alpha = (torch.ones(len(ids)) if torch.rand(()) < clean_share else corruption_alpha(len(ids)))[:, None, None]
+                x = encoder.denormalise(alpha.sqrt() * z + (1 - alpha).sqrt() * torch.randn_like(z))
+            source = encoder.denormalise(source) * (torch.rand(len(ids)) >= zero_source).float()[:, None, None]
+            pick = torch.rand(ids.shape) < positions
+            logits = decoder.logits(decoder.states(x, source, mask)[pick])
+            loss = F.cross_entropy(logits.float(), ids[pick])
         for opt in optimisers:
             opt.zero_grad(set_to_none=True)
         loss.backward()

@@ -1,0 +1,43 @@
+import type { Condition } from "../conditioning/condition.js";
+import type { SourceText } from "../conditioning/source.js";
+import type { Source } from "../conditioning/sources.js";
+import type { BatchRow } from "./batch.js";
+import type { Sampled } from "./candidates.js";
+import type { Decoded } from "./decoder.js";
+import type { PartRequest, PartResult, PreparedPart, SampleRow } from "./pipeline-contract.js";
+import type { Estimates } from "./quality.js";
+import type { SolverStep } from "./solver.js";
+
+export interface SpelledSample {
+  candidate: Sampled;
+  tokens: number;
+}
+
+/** A row of this pipeline, with what is needed to read it. */
+export interface DiffusionRow extends SampleRow, BatchRow {
+  readonly part: DiffusionPart;
+  /** The first and the last step, counted from 1, after which the prediction is clamped; none when they cross. */
+  readonly clamped: readonly [from: number, to: number];
+  done: number;
+  decoded?: Decoded;
+  /** The text of that. */
+  spelled?: SpelledSample;
+  /** Where candidates are ranked by quality. */
+  estimate?: Omit<Estimates, "text">;
+}
+
+export interface DiffusionPart extends PreparedPart<DiffusionRow> {
+  readonly request: PartRequest;
+  readonly source: Source;
+  readonly index: SourceText;
+  /** What the source means (similarity.ts), where its samples are ranked by quality. */
+  readonly meaning: Float32Array | undefined;
+  readonly condition: Condition;
+  readonly plan: readonly SolverStep[];
+  readonly used: PartResult["used"];
+  readonly conditioningMs: number;
+  decodingMs: number;
+  rows: DiffusionRow[];
+  /** What was estimated of its samples, by their tokens: several often come out the same. */
+  readonly estimates: Map<string, Omit<Estimates, "text">>;
+}

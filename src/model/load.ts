@@ -1,0 +1,53 @@
+import { Conditioner } from "../conditioning/condition.js";
+import { SentenceScorer } from "../conditioning/sentence-scorer.js";
+import type { Task } from "../engine/contract.js";
+import type { DenoiserSessions } from "./batch.js";
+import { type Bundle, readBundles } from "./bundle.js";
+import { CPU, type Device } from "./device.js";
+import { TextDiffusion } from "./pipeline.js";
+import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
+import { decoderRole, PreparedGraphs } from "./prepared.js";
+import { Ranker } from "./ranker.js";
+import { SampleReader } from "./sample-reader.js";
+import { SharedFiles } from "./shared-files.js";
+
+/**
+ * Loads one verified bundle.
+ * @param files of the process; what another bundle has opened is not opened again
+ * @throws DeviceError
+ */
+async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Promise<Pipeline> {
+  const { card, paths } = bundle;
+  const tokenizer = await files.tokenizer(paths.tokenizer!, card.tokens);
+  const [encoder, condition] = [await files.session(bundle, "encoder"), await files.session(bundle, "condition")];
+  const denoiser: DenoiserSessions = { step: await files.session(bundle, "denoiser") };
+  if (paths.denoiser_loop !== undefined) denoiser.loop = await files.session(bundle, "denoiser_loop");
+  const conditioner = new Conditioner(encoder, condition, { hidden: card.model.hidden, pad: card.tokens.pad });
+  const shape = { hidden: card.model.hidden, sep: card.tokens.sep, special: new Set(card.tokens.special) };
+  const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
+  const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
+  const decoder = await files.session(bundle, decoderRole(card));
+  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker });
+  return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, selector: await files.selector(paths.selector), scorer }, device);
+}
+
+/**
+ * Loads one verified bundle by itself.
+ * @param threads onnxruntime intra-op threads per session
+ * @param cacheDir folder of prepared graphs; none are used when absent
+ */
+export function load(bundle: Bundle, threads: number, cacheDir?: string): Promise<Pipeline> {
+  return loadFrom(new SharedFiles(threads, CPU, preparedIn(cacheDir)), bundle, CPU);
+}
+
+function preparedIn(cacheDir: string | undefined): PreparedGraphs | undefined {
+  return cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir);
+}
+
+/** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */
+export async function loadPipelines({ modelsDir, threads, device = CPU, cacheDir }: LoadOptions): Promise<Map<Task, Pipeline>> {
+  const files = new SharedFiles(threads, device, preparedIn(cacheDir));
+  const pipelines = new Map<Task, Pipeline>();
+  for (const bundle of await readBundles(modelsDir)) pipelines.set(bundle.card.task, await loadFrom(files, bundle, device));
+  return pipelines;
+}

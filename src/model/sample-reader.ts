@@ -1,0 +1,132 @@
+import type * as ort from "onnxruntime-node";
+import type { Condition, Conditioner } from "../conditioning/condition.js";
+import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
+import type { Tokenizer } from "../conditioning/tokenizer.js";
+import type { StepEvent } from "../engine/contract.js";
+import { meanUtility } from "./bleu.js";
+import type { BundleCard } from "./bundle.js";
+import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
+import { decodeRows, type Decoded } from "./decoder.js";
+import type { DiffusionPart, DiffusionRow, SpelledSample } from "./diffusion-row.js";
+import { type Bigrams, implausiblePairs } from "./fluency.js";
+import { type Appraisal, type Estimates, quality } from "./quality.js";
+import type { Ranker } from "./ranker.js";
+import { cosine, pooled } from "./similarity.js";
+
+/** What a bundle reads its samples with. */
+export interface ReadingParts {
+  readonly tokenizer: Tokenizer;
+  readonly conditioner: Conditioner;
+  readonly decoder: ort.InferenceSession;
+  readonly lexicon: Lexicon;
+  readonly bigrams: Bigrams | undefined;
+  readonly ranker: Ranker | undefined;
+}
+
+/** Makes texts of denoised latents, and tells how good they are. */
+export class SampleReader {
+  readonly #special: ReadonlySet<number>;
+
+  constructor(
+    private readonly card: BundleCard,
+    private readonly parts: ReadingParts,
+  ) {
+    this.#special = new Set(card.tokens.special);
+  }
+
+  /** Reads latents [canvas, hidden] of rows of one text, in one call. */
+  decode(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<Decoded[]> {
+    const { model, tokens } = this.card;
+    const canvas = latents[0]!.length / model.hidden;
+    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, { ...tokens, marks: this.parts.tokenizer.marks });
+  }
+
+  /** What a row reads as after a step. */
+  async event(row: DiffusionRow, latents: Float32Array): Promise<StepEvent> {
+    const { request, index } = row.part;
+    const [decoded] = await this.decode([row], [latents]);
+    const { ids, confidences } = decoded!;
+    const spelled = this.parts.tokenizer.spell(ids);
+    return {
+      index: request.index,
+      candidate: row.candidate,
+      step: row.done,
+      steps: row.steps,
+      t: row.plan[row.done - 1]!.t,
+      text: restoreFrom(index, spelled, this.parts.lexicon),
+      tokens: spelled.map((text, i) => ({ text, confidence: Number(confidences[i]!.toFixed(4)) })),
+    };
+  }
+
+  /** What a source means (similarity.ts). */
+  meaning({ states, ids }: Condition): Float32Array {
+    return pooled(states, ids, this.card.model.hidden, this.#special);
+  }
+
+  /** Decodes rows of one text whose steps are all done, and estimates them where they are ranked by quality. */
+  async collect(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<void> {
+    const decoded = await this.decode(rows, latents);
+    for (const [i, row] of rows.entries()) row.decoded = decoded[i]!;
+    const { meaning } = rows[0]!.part;
+    if (meaning !== undefined) await this.#estimate(rows, meaning);
+  }
+
+  /** What the quality of rows is told by. Their words are encoded anew, equal ones once: it is they that will be seen, not the latents that they were read from. */
+  async #estimate(rows: readonly DiffusionRow[], meaning: Float32Array): Promise<void> {
+    const { estimates } = rows[0]!.part;
+    const key = ({ decoded }: DiffusionRow) => decoded!.line.join(" ");
+    const fresh = [...new Map(rows.map((row) => [key(row), row])).values()].filter((row) => !estimates.has(key(row)));
+    if (fresh.length > 0) {
+      const latents = await this.parts.conditioner.latents(fresh.map(({ decoded }) => decoded!.line));
+      for (const [i, row] of fresh.entries()) estimates.set(key(row), await this.#told(row, latents[i]!, meaning));
+    }
+    for (const row of rows) row.estimate = estimates.get(key(row))!;
+  }
+
+  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, meaning: Float32Array): Promise<Omit<Estimates, "text">> {
+    const { model, tokens } = this.card;
+    const { bigrams, ranker } = this.parts;
+    const { line, ids, ended } = decoded!;
+    const written = line.filter((id) => id !== tokens.pad).length;
+    const alone = part.used.best_of === 1;
+    return {
+      similarity: cosine(meaning, pooled(latents, line, model.hidden, this.#special)),
+      implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
+      // Only differences between samples of one source mean anything.
+      preference: alone || ranker === undefined ? 0 : await ranker.score(latents.subarray(0, written * model.hidden), condition.states.subarray(0, condition.ids.length * model.hidden)),
+    };
+  }
+
+  /** The samples of a text, each spelled once: they are looked at after each half, and at the end. */
+  samples({ rows }: DiffusionPart): SpelledSample[] {
+    return rows.map((row) => (row.spelled ??= this.#spell(row)));
+  }
+
+  /** What is thought of the samples of a text, by the ranking that it uses. */
+  judge(part: DiffusionPart, samples: readonly Sampled[]): Judgement[] {
+    const { ranking } = part.used;
+    if (ranking === "confidence") return samples.map(({ score }) => ({ merit: score, wrong: false }));
+    if (ranking === "mbr") return meanUtility(samples.map(({ text }) => text)).map((merit) => ({ merit, wrong: false }));
+    return this.appraise(part, samples);
+  }
+
+  /** Their estimated quality (quality.ts), where they are ranked by it. */
+  appraise({ rows, source }: DiffusionPart, samples: readonly Sampled[]): Appraisal[] {
+    return quality(samples.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.card.task);
+  }
+
+  #spell({ part: { source, index, request }, decoded, estimate }: DiffusionRow): SpelledSample {
+    const { maxWords } = request.options;
+    const { ids, score, ended } = decoded!;
+    const text = restoreFrom(index, this.parts.tokenizer.spell(ids), this.parts.lexicon);
+    const cut = maxWords === undefined ? undefined : cutWords(text, maxWords);
+    const candidate: Sampled = {
+      text: cut ?? text,
+      score: Number(score.toFixed(4)),
+      is_copy: isCopy(cut ?? text, source.text),
+      finish_reason: cut !== undefined ? "max_words" : ended ? "stop" : "canvas",
+      ...(estimate && { similarity: Number(estimate.similarity.toFixed(4)) }),
+    };
+    return { candidate, tokens: ids.length };
+  }
+}
