@@ -216,6 +216,12 @@ def shortlist_command(args):
     print(json.dumps(write_shortlist(models, frequent_tokens(counts, special), args.bonus), indent=1))
 
 
+def replace_decoder_command(args):
+    from .replace import replace_decoder
+
+    print(json.dumps(replace_decoder(Path(args.models), Path(args.decoder), Path(args.stats)), indent=1))
+
+
 def lexicon_command(args):
     from .lexicon import build_lexicon
 
@@ -468,6 +474,12 @@ def main() -> None:
     p.add_argument("--targets", nargs="+", required=True, help="prepared folders as folder:least, the times that a token must occur in one's targets")
     p.add_argument("--bonus", type=float, default=0.0, help="nats for the source's rare tokens")
     p.set_defaults(run=shortlist_command)
+
+    p = commands.add_parser("replace-decoder", help="a decoder trained further, into a models folder: its graph, its shortlist anew, the cards")
+    p.add_argument("models", help="models folder, whose bundles share a decoder; their cards are rewritten")
+    p.add_argument("--decoder", required=True, help="of train-decoder")
+    p.add_argument("--stats", required=True)
+    p.set_defaults(run=replace_decoder_command)
 
     p = commands.add_parser("export", help="write a model bundle (ONNX), with a parity check against PyTorch")
     _model_arguments(p)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from .config import ModelConfig
 from .decoder import Decoder, begin_with_a_word
 from .denoiser import Denoiser
 from .encoder import FrozenEncoder
@@ -112,16 +113,45 @@ class DecoderGraph(nn.Module):
         return ids, 1.0 / (logits - top).exp().sum(-1)
 
 
+def _write(name: str, job, folder: Path) -> Path:
+    module, args, inputs, outputs, shapes = job
+    args = tuple(a.clone() for a in args)  # torch.export takes one tensor given twice for one input
+    program = torch.onnx.export(module.eval(), args, dynamo=True, opset_version=20, input_names=inputs, output_names=outputs,
+                                dynamic_shapes=shapes, optimize=True, verbose=False)
+    folder.mkdir(parents=True, exist_ok=True)
+    program.save(str(folder / f"{name}.onnx"), external_data=False)
+    return folder / f"{name}.onnx"
+
+
+def _dimensions(c: ModelConfig):
+    """What a graph leaves open: rows, places of a canvas, tokens of a source."""
+    dim = torch.export.Dim
+    return dim("rows", max=4096), dim("canvas", max=c.max_positions), dim("source", max=max(512, c.source_length))
+
+
+def _examples(c: ModelConfig) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """x [B, L, H], states [B, S, H] and bias [B, S] to trace with."""
+    b, n, s, h = 2, min(16, c.max_positions), 9, c.hidden
+    return torch.randn(b, n, h), torch.randn(b, s, h), torch.zeros(b, s)
+
+
+def export_decoder(encoder: FrozenEncoder | NormaliserGraph, decoder: Decoder, c: ModelConfig, folder: Path, never_empty: bool = False) -> Path:
+    """Writes the decoder in fp32. Returns its path."""
+    rows, canvas, source = _dimensions(c)
+    job = (DecoderGraph(decoder, encoder, never_empty), _examples(c), ["x", "states", "bias"], ["ids", "probability"],
+           [{0: rows, 1: canvas}, {0: rows, 1: source}, {0: rows, 1: source}])
+    return _write("decoder", job, folder)
+
+
 def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, decoder: Decoder, folder: Path,
                   never_empty: bool = False) -> dict[str, Path]:
     """Write encoder, condition, denoiser and decoder in fp32. Returns the path of each. Where only the normaliser of an
     encoder is at hand it is written in the encoder's place, as `normaliser`: enough to check a model, not to serve it."""
     c = denoiser.config
-    b, n, s, h = 2, min(16, c.max_positions), 9, c.hidden
-    dim = torch.export.Dim
-    rows, canvas, source = dim("rows", max=4096), dim("canvas", max=c.max_positions), dim("source", max=max(512, c.source_length))
-    states, x, bias = torch.randn(b, s, h), torch.randn(b, n, h), torch.zeros(b, s)
-    kv = torch.randn(b, c.attended, c.heads, s, h // c.heads)
+    rows, canvas, source = _dimensions(c)
+    x, states, bias = _examples(c)
+    b, s = bias.shape
+    kv = torch.randn(b, c.attended, c.heads, s, c.hidden // c.heads)
     ids = torch.randint(0, 100, (b, s))
     index = torch.arange(b)
     by_row = [{0: rows, 1: source}, {0: rows, 1: source}]
@@ -134,15 +164,6 @@ def export_graphs(encoder: FrozenEncoder | NormaliserGraph, denoiser: Denoiser, 
                      ["x_next", "x0"],
                      [{0: rows, 1: canvas}, {0: rows, 1: canvas}, {0: rows}, {0: rows, 3: source}, {0: rows, 3: source},
                       {0: rows, 1: source}, {0: rows}, {0: rows, 1: canvas}, {0: rows}, {0: rows}, {0: rows}]),
-        "decoder": (DecoderGraph(decoder, encoder, never_empty), (x, states, bias), ["x", "states", "bias"], ["ids", "probability"],
-                    [{0: rows, 1: canvas}, {0: rows, 1: source}, {0: rows, 1: source}]),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    paths: dict[str, Path] = {}
-    for name, (module, args, inputs, outputs, shapes) in jobs.items():
-        args = tuple(a.clone() for a in args)  # torch.export takes one tensor given twice for one input
-        program = torch.onnx.export(module.eval(), args, dynamo=True, opset_version=20, input_names=inputs, output_names=outputs,
-                                    dynamic_shapes=shapes, optimize=True, verbose=False)
-        paths[name] = folder / f"{name}.onnx"
-        program.save(str(paths[name]), external_data=False)
-    return paths
+    paths = {name: _write(name, job, folder) for name, job in jobs.items()}
+    return {**paths, "decoder": export_decoder(encoder, decoder, c, folder, never_empty)}
