@@ -125,9 +125,10 @@ findings.check("/health/live answered", `${live.filter(Number.isFinite).length.t
 await server.stop();
 
 const given = process.argv.slice(2).join(" ");
+const settings = Object.entries(process.env).filter(([name]) => name.startsWith("TDI_")).map(([name, value]) => `${name}=${value} `).join("");
 const markdown = `# An hour of load
 
-Made by \`npm run soak:hour${given ? ` -- ${given}` : ""}\` on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${figure(rate)} requests/s for ${flags.minutes} minutes, ${LOAD * 100} % of what the server
+Made by \`${settings}npm run soak:hour${given ? ` -- ${given}` : ""}\` on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${figure(rate)} requests/s for ${flags.minutes} minutes, ${LOAD * 100} % of what the server
 answers when 16 requests are always in hand; arrivals of a Poisson process, seven in ten in four steps, two with the defaults, one a summary; one client in ten leaves
 within a second. Times count from the arrival that was due.
 
