@@ -28,17 +28,23 @@ const AGREEMENT = 0.1;
 const UNFAITHFUL = 0.1;
 const IMPLAUSIBLE = 0.05;
 const SHORTENED = 0.1;
-/** Against a missing end: the ranker, taught by words alone, does not mind it. Hardly any row of QQP tells, so it is as much as the others. */
-const BROKEN_OFF = 0.1;
+/** Against another end than the source's: the ranker, taught by words alone, does not mind it. Hardly any row of QQP tells, so it is as much as the others. */
+const OTHER_END = 0.1;
 /** Of a nat by which the bundle's ranker prefers it. */
 const PREFERENCE = 0.2;
 
 /** A mark that ends a sentence, and what may close after it. */
-const ENDED = /[.?!…。？！][\p{Pe}\p{Pf}"']*$/u;
+const ENDED = /([.?!…。？！])[\p{Pe}\p{Pf}"']*$/u;
+const QUESTION_MARKS = /[?？]/g;
 
-/** Its source ends with a mark and it does not. */
-function isBrokenOff(text: string, source: string): boolean {
-  return ENDED.test(source.trimEnd()) && !ENDED.test(text);
+/** Question marks of a text. */
+const asked = (text: string) => text.match(QUESTION_MARKS)?.length ?? 0;
+
+/** Its source ends with a mark and it does not, or it asks what the source does not. A paraphrase of a question asks too; fewer questions may be one that holds several. */
+function endsOtherwise(text: string, source: string, task: Task): boolean {
+  const [wanted, mark] = [source, text].map((each) => ENDED.exec(each.trimEnd())?.[1]);
+  if (wanted === undefined) return false;
+  return mark === undefined || asked(text) > asked(source) || (task === "paraphrase" && asked(mark) < asked(wanted));
 }
 
 /** The source with words left out and none added: seldom a paraphrase, often one with a hole. */
@@ -61,11 +67,11 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const own = bleuTokens(text);
     const paraphrasing = task === "paraphrase";
     const shortened = paraphrasing && isShortened(own, tokens);
-    const brokenOff = isBrokenOff(text, source);
-    const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + BROKEN_OFF * Number(brokenOff);
+    const otherEnd = endsOtherwise(text, source, task);
+    const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - faults - likeness;
     const wrong = paraphrasing && lost + invented > 0;
-    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !brokenOff };
+    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd };
   });
 }

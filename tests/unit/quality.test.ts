@@ -46,6 +46,14 @@ describe("the estimated quality of a sample", () => {
     assert.equal(plain[0]!.sound, true);
   });
 
+  test("a statement that became a question, or the other way round, comes behind; what holds fewer questions does not", () => {
+    const judge = (source: string, ...texts: string[]) => quality(texts.map((text) => ({ text, similarity: 0.9, implausible: 0, preference: 0 })), source, "paraphrase").map(({ sound }) => sound);
+    assert.deepEqual(judge("Glass is made of sand.", "Sand is what glass is made of?", "Sand is what glass is made of."), [false, true]);
+    assert.deepEqual(judge("It was cold. Nobody swam.", "Was it cold? No one wanted to swim.", "It was cold, so no one went in."), [false, true]);
+    assert.deepEqual(judge("What is glass made of?", "Glass is what it is made of.", "Which things is glass made of?"), [false, true]);
+    assert.deepEqual(judge("What is glass? Who made it?", "What is glass and by whom was it made?"), [true]);
+  });
+
   test("a sample is sound when no fault is known of it", () => {
     const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, ...more }], SOURCE, task)[0]!.sound;
     const good = "What is a way to not burn 3 eggs in Rome?";

@@ -106,16 +106,14 @@ class Ablation:
             name = f"encoder{layer}"
             stats = self.statistics(name, config)
             cell = Cell(config, stats, self.train(f"{name}/denoiser", config, stats), self.train_decoder(f"{name}/decoder", config, stats))
-            self.score("encoder", {-2: "word embeddings", 0: "embedding layer"}.get(layer, f"hidden state {layer}"), cell)
+            self.score("encoder", {-2: "word embeddings", 0: "embedding layer"}.get(layer, f"hidden state {layer}"), cell, **tokens_read(cell.decoder))
 
     def decoder_axis(self) -> None:
         base = self.base()
         for name, (layers, corrupt) in DECODERS.items():
             config = dataclasses.replace(base.config, decoder_layers=layers)
             path = self.train_decoder(f"decoder-{layers}-{'cor' if corrupt else 'clean'}", config, base.stats, corrupt)
-            report = next(iter(json.loads((path.parent / "decoder.report.json").read_text()).values()))
-            self.score("decoder", name, dataclasses.replace(base, decoder=path), tokens_read_clean=100 * report["alpha=1.0"]["token_accuracy"],
-                       tokens_read_noisy=100 * report["alpha=0.33"]["token_accuracy"])
+            self.score("decoder", name, dataclasses.replace(base, decoder=path), **tokens_read(path))
 
     def schedule_axis(self) -> None:
         base = self.base()
@@ -129,6 +127,12 @@ class Ablation:
         for name, cell, on in (("on", base, True), ("off", without, False)):
             for steps in (int(n) for n in self.args.self_conditioning_steps.split(",")):
                 self.score("self-conditioning", name, cell, steps, on)
+
+
+def tokens_read(decoder: Path) -> dict:
+    """Percent of the first validation folder's tokens that a decoder reads right from clean latents and from latents at alpha = .33."""
+    report = next(iter(json.loads((decoder.parent / "decoder.report.json").read_text()).values()))
+    return {f"tokens_read_{name}": round(100 * report[alpha]["token_accuracy"], 2) for name, alpha in (("clean", "alpha=1.0"), ("noisy", "alpha=0.33"))}
 
 
 def watch(model, self_condition: bool) -> list[float]:
