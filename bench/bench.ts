@@ -34,6 +34,8 @@ interface Measured {
   /** Of the whole start, all processes and threads. */
   readyCpuSeconds: number;
   peakBytes: number;
+  /** After the last loop. */
+  residentBytes: number;
   /** By concurrency. */
   loops: Record<number, ClosedLoop>;
 }
@@ -45,7 +47,8 @@ async function measure(contender: Contender): Promise<Measured> {
     await closedLoop(running.say, Math.ceil(requests / 10), 1);
     const loops: Measured["loops"] = {};
     for (const concurrency of CONCURRENCY) loops[concurrency] = await closedLoop(running.say, requests, concurrency);
-    return { name: contender.name, readySeconds: running.readySeconds, readyCpuSeconds, peakBytes: running.usage()?.peakBytes ?? NaN, loops };
+    const { peakBytes = NaN, residentBytes = NaN } = running.usage() ?? {};
+    return { name: contender.name, readySeconds: running.readySeconds, readyCpuSeconds, peakBytes, residentBytes, loops };
   } finally {
     await running.stop();
   }
@@ -67,7 +70,7 @@ loop, questions of three lengths, the bundle's other settings as they are${flags
 times as fast as *${base!.name}*, by the median at one request at a time and by requests a second at ${most} at a time.
 
 ${table(
-  ["", ...(quality ? ["ROUGE-L"] : []), "faster at 1", `faster at ${most}`, "p50 ms", "p95 ms", ...CONCURRENCY.map((each) => `requests/s at ${each}`), "peak memory MB", "start to ready s", "CPU s of it"],
+  ["", ...(quality ? ["ROUGE-L"] : []), "faster at 1", `faster at ${most}`, "p50 ms", "p95 ms", ...CONCURRENCY.map((each) => `requests/s at ${each}`), "resident MB", "peak MB", "start to ready s", "CPU s of it"],
   results.map((m) => [
     m.name,
     ...(quality ? [quality[m.name] === undefined ? "" : quality[m.name]!.toFixed(1)] : []),
@@ -76,13 +79,14 @@ ${table(
     figure(m.loops[1]!.p50),
     figure(m.loops[1]!.p95),
     ...CONCURRENCY.map((each) => figure(m.loops[each]!.rate)),
+    figure(m.residentBytes / 1e6),
     figure(m.peakBytes / 1e6),
     figure(m.readySeconds),
     figure(m.readyCpuSeconds),
   ]),
 )}
 
-Peak memory: the sum over all processes, pages that they share counted for each.${quality ? ` ROUGE-L: ${quality.from}` : ""}`;
+Resident: memory of all processes after the last request, pages that they share counted once; peak: the sum of each one's highest, such pages counted for each.${quality ? ` ROUGE-L: ${quality.from}` : ""}`;
 const panel = {
   title: "Throughput",
   x: "requests at a time",

@@ -24,7 +24,7 @@ interface Cell {
   value: number;
   p50: number;
   p95: number;
-  peakBytes: number;
+  residentBytes: number;
   usage: Usage;
 }
 
@@ -58,7 +58,7 @@ for (const { axis, path, cells: wanted } of AXES) {
     };
     await closedLoop(call, 3, 1);
     const { p50, p95 } = await closedLoop(call, requests, 1);
-    cells.push({ axis, value, p50, p95, peakBytes: usageOf(server.child.pid!)?.peakBytes ?? NaN, usage: usage! });
+    cells.push({ axis, value, p50, p95, residentBytes: usageOf(server.child.pid!)?.residentBytes ?? NaN, usage: usage! });
     console.log(JSON.stringify(cells.at(-1)));
   }
 }
@@ -67,11 +67,11 @@ await server.stop();
 const markdown = `# What a request costs as one thing of it grows
 
 Made by \`npm run bench:growth${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${machine()}; client and server share them, one engine, one request at a time, ${requests} requests a figure. A question of
-${question.split(" ").length} words, 4 steps, one sample, canvas 16; summaries as the bundle's defaults are, one sample. Peak memory: of all processes until then, pages that they share counted for each.
+${question.split(" ").length} words, 4 steps, one sample, canvas 16; summaries as the bundle's defaults are, one sample. Resident: memory of all processes after it, pages that they share counted once.
 
 ${table(
-  ["", "", "tokens read", "tokens not selected", "canvas", "p50 ms", "p95 ms", "times the first", "peak memory MB"],
-  cells.map(({ axis, value, p50, p95, peakBytes, usage }) => [
+  ["", "", "tokens read", "tokens not selected", "canvas", "p50 ms", "p95 ms", "times the first", "resident MB"],
+  cells.map(({ axis, value, p50, p95, residentBytes, usage }) => [
     axis,
     String(value),
     String(usage.source_tokens),
@@ -80,7 +80,7 @@ ${table(
     figure(p50),
     figure(p95),
     figure(p50 / cells.find((other) => other.axis === axis)!.p50),
-    figure(peakBytes / 1e6),
+    figure(residentBytes / 1e6),
   ]),
 )}`;
 const panels = AXES.map(({ axis }) => ({

@@ -5,6 +5,8 @@ import { availableParallelism } from "node:os";
 export interface Usage {
   /** Sum of each process's peak of resident memory: pages that they share are counted for each. */
   peakBytes: number;
+  /** Resident memory now, a page that several of them share counted once (proportional set size). */
+  residentBytes: number;
   /** User and system time of all threads. */
   cpuSeconds: number;
 }
@@ -27,7 +29,8 @@ export function usageOf(pid: number): Usage | undefined {
   const family = [pid];
   for (const member of family) for (const [child, parent] of parents) if (parent === member) family.push(child);
   const peak = (member: number) => 1024 * Number(/VmHWM:\s+(\d+)/.exec(read(`/proc/${member}/status`) ?? "")?.[1] ?? 0);
-  return { peakBytes: sum(family.map(peak)), cpuSeconds: sum(family.map((member) => ticks.get(member) ?? 0)) / TICKS };
+  const resident = (member: number) => 1024 * Number(/^Pss:\s+(\d+)/m.exec(read(`/proc/${member}/smaps_rollup`) ?? "")?.[1] ?? 0);
+  return { peakBytes: sum(family.map(peak)), residentBytes: sum(family.map(resident)), cpuSeconds: sum(family.map((member) => ticks.get(member) ?? 0)) / TICKS };
 }
 
 function read(path: string): string | undefined {

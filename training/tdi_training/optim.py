@@ -57,8 +57,9 @@ def build_optimisers(model: nn.Module, name: str, lr: float, muon_lr: float, wei
     matrices = [p for n, p in named if p.ndim == 2 and n.startswith("blocks.")]
     chosen = {id(p) for p in matrices}
     rest = [p for _, p in named if id(p) not in chosen]
-    return [Muon(matrices, lr=muon_lr, weight_decay=weight_decay),
-            torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=weight_decay)]
+    # An MLP decoder has no blocks.
+    muon = [Muon(matrices, lr=muon_lr, weight_decay=weight_decay)] if matrices else []
+    return [*muon, torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=weight_decay)]
 
 
 def set_rates(optimisers: list[torch.optim.Optimizer], base: list[list[float]], scale: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import gzip
 import json
 import tempfile
@@ -18,10 +19,11 @@ from onnx import TensorProto, helper, numpy_helper
 from tdi_training.batches import BatchOptions, BatchStream, ResidentPairs
 from tdi_training.config import PRESETS
 from tdi_training.data import PackedPairs, prepare
-from tdi_training.decoder import begin_with_a_word
+from tdi_training.decoder import Decoder, begin_with_a_word
 from tdi_training.denoiser import CopyHead, Denoiser
 from tdi_training.encoder import FrozenEncoder, encode_folder
 from tdi_training.mine import mine
+from tdi_training.optim import build_optimisers
 from tdi_training.quantise import quantise_matmuls
 from tdi_training.sample import SOLVERS, sample, solver_coefficients
 from tdi_training.schedule import NoiseSchedule, time_grid
@@ -164,6 +166,13 @@ class Unrolling(unittest.TestCase):
 
 
 class Reading(unittest.TestCase):
+    def test_every_parameter_of_a_decoder_has_one_optimiser_an_mlp_too(self):
+        for layers in (0, 1):
+            config = dataclasses.replace(PRESETS["compact-qqp"], decoder_layers=layers)
+            decoder = Decoder(config, 50, torch.zeros(50, config.hidden))
+            held = [id(p) for opt in build_optimisers(decoder, "muon", 1e-3, 0.02) for group in opt.param_groups for p in group["params"]]
+            self.assertEqual(sorted(held), sorted(id(p) for p in decoder.parameters()))
+
     def test_a_text_begins_with_a_word_whatever_the_decoder_says(self):
         special = torch.tensor([True, True, False, False])
         logits = torch.tensor([[[9.0, 0, 0, 0, 0], [9.0, 8, 1, 2, 0], [9.0, 0, 0, 0, 0]]])
