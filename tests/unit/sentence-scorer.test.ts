@@ -13,11 +13,12 @@ describe("the sentence scorer", () => {
   test("reads the mean of each sentence's words and the features of those that may be chosen, and tells the scores of these", async () => {
     const read: number[][] = [];
     const conditioner = {
-      latents: async (ids: readonly number[]) => {
-        read.push([...ids]);
-        return Float32Array.from(ids.flatMap((id) => (id === CLS || id === SEP ? [99, 99] : [id, 1])));
-      },
-    } as unknown as Conditioner;
+      latents: async (texts: readonly (readonly number[])[]) =>
+        texts.map((ids) => {
+          read.push([...ids]);
+          return Float32Array.from(ids.flatMap((id) => (id === CLS || id === SEP ? [99, 99] : [id, 1])));
+        }),
+    } satisfies Pick<Conditioner, "latents"> as unknown as Conditioner;
     let fed: Record<string, ort.Tensor> = {};
     const graph = { run: async (feeds: Record<string, ort.Tensor>) => ((fed = feeds), { scores: new ort.Tensor("float32", [10, 20, 30], [3]) }) } as unknown as ort.InferenceSession;
     const scorer = new SentenceScorer(graph, conditioner, tokenizer, { hidden: 2, sep: SEP, special: new Set([0, CLS, SEP]) });
