@@ -5,7 +5,7 @@ import { createInterface } from "node:readline";
 import { projectPath } from "../src/project.js";
 import { QUESTIONS } from "./questions.js";
 import { usageOf, type Usage } from "./processes.js";
-import { startServer } from "./server.js";
+import { post, startServer } from "./server.js";
 
 /** Something that says questions in other words, in processes of its own, so that its memory and its start can be told. */
 export interface Contender {
@@ -34,9 +34,7 @@ function ours(name: string, settings: object, flags: readonly string[]): Contend
         readySeconds: (performance.now() - began) / 1000,
         async say(number) {
           const body = { text: QUESTIONS[number % QUESTIONS.length], ...settings, seed: number, truncation: "end" };
-          const response = await fetch(`${server.url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-          if (!response.ok) throw new Error(`${name}: ${response.status} ${await response.text()}`);
-          await response.arrayBuffer();
+          await post(server.url, "/paraphrase", body);
         },
         usage: () => usageOf(server.child.pid!),
         stop: () => server.stop(),

@@ -7,14 +7,13 @@ import { closedLoop } from "./closed-loop.js";
 import { machine, usageOf } from "./processes.js";
 import { ARTICLE, QUESTIONS } from "./questions.js";
 import { figure, table, writeReport } from "./report.js";
-import { startServer } from "./server.js";
+import { post, startServer } from "./server.js";
 
 const { values: flags } = parseArgs({ options: { requests: { type: "string", default: "40" } } });
 const requests = Number(flags.requests);
 
 interface Usage {
   source_tokens: number;
-  truncated_tokens: number;
   unselected_tokens: number;
   canvas: number;
 }
@@ -37,7 +36,7 @@ const cut = (words: number) => `${longQuestion.split(" ").slice(0, words).join("
 const texts = (count: number) => Array.from({ length: count }, (_, i) => QUESTIONS[4 + (i % 4)]!);
 
 /** From one request, one thing at a time. */
-const paraphrase = { text: question as string | string[], steps: 4, best_of: 1, canvas: 16 as number | string };
+const paraphrase = { text: question, steps: 4, best_of: 1, canvas: 16 };
 const AXES: { axis: string; path: string; cells: (readonly [value: number, body: object])[] }[] = [
   { axis: "steps", path: "/paraphrase", cells: [2, 4, 8, 16, 32, 50].map((steps) => [steps, { ...paraphrase, steps }]) },
   { axis: "texts a request", path: "/paraphrase", cells: [1, 2, 4, 8, 16, 32].map((count) => [count, { ...paraphrase, text: texts(count) }]) },
@@ -52,9 +51,8 @@ for (const { axis, path, cells: wanted } of AXES) {
   for (const [value, body] of wanted) {
     let usage: Usage | undefined;
     const call = async (seed: number) => {
-      const response = await fetch(server.url + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ ...body, seed }) });
-      if (!response.ok) throw new Error(`${axis} ${value}: ${response.status} ${await response.text()}`);
-      usage = ((await response.json()) as { results: { usage: Usage }[] }).results[0]!.usage;
+      const { results } = (await post(server.url, path, { ...body, seed })) as { results: { usage: Usage }[] };
+      usage = results[0]!.usage;
     };
     await closedLoop(call, 3, 1);
     const { p50, p95 } = await closedLoop(call, requests, 1);

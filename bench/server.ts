@@ -14,6 +14,13 @@ export interface BenchServer {
 
 const READY_MS = 300_000;
 
+/** The JSON reply to a request. @throws Error with status and reply when it was not answered */
+export async function post(url: string, path: string, body: object): Promise<unknown> {
+  const response = await fetch(url + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+  return response.json();
+}
+
 /** Starts a server of this project on a free port and waits until it is ready. @param entry its compiled main file */
 export async function startServer(flags: readonly string[], entry = "dist/src/main.js"): Promise<BenchServer> {
   const child = spawn(process.execPath, [projectPath(entry), "--port", "0", "--log-level", "info", "--grace-ms", "0", ...flags], { stdio: ["ignore", "pipe", "inherit"] });

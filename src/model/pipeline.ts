@@ -222,6 +222,7 @@ export class TextDiffusion implements Pipeline {
    */
   async #tryAll(): Promise<void> {
     const { limits, tokens } = this.bundle.card;
+    // Two, since a single sample is not ranked and the ranker's graph would not run.
     const options: GenerateOptions = { numCandidates: 1, bestOf: 2, seed: 0, truncation: "end", canvas: "auto", steps: WARM_UP_STEPS };
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
     const part = await this.prepare({ task: this.task, text: words, index: 0, options });

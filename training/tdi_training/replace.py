@@ -70,6 +70,6 @@ def replace_decoder(models: Path, checkpoint: Path, stats: Path) -> dict:
     for card in sorted(models.glob("*/bundle.json")):
         bundle = json.loads(card.read_text())
         bundle["files"]["decoder"] = describe(card.parent, shared / "decoder.onnx")
-        bundle["parity"]["decoder"] = report
+        bundle["parity"] |= {"decoder": report, "note": "of the trajectory: with the decoder before the present one"}
         card.write_text(json.dumps(bundle, indent=1) + "\n")
     return {**report, **write_shortlist(models, kept, bonus)}
