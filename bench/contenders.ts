@@ -100,7 +100,7 @@ function pytorch(python: string, steps: number): Contender {
 }
 
 /** Nothing to choose from, as the others have. */
-const oneSample = (steps: number) => ({ steps, best_of: 1 });
+const oneSample = (steps: number) => ({ steps, best_of: 1, novelty: 0 });
 
 /** Steps of the contender that the others are compared with. */
 const COMPARED_STEPS = 16;

@@ -94,9 +94,9 @@ export function Form({ settings, change, bundle, limits, run, submit, stop }: Pr
             <input {...attributes} type="number" min="1" max={limits?.candidates ?? 16} required value={settings.candidates} onInput={(event) => change({ candidates: event.currentTarget.value })} />
           )}
         </Field>
-        <Field label="Guidance" help="Pull towards your text" fault={faultOf("guidance")}>
+        <Field label="Novelty" help="Away from your wording" fault={faultOf("novelty")}>
           {(attributes) => (
-            <input {...attributes} type="number" min="0" max={bundle?.limits.max_guidance ?? 10} step="0.1" placeholder={bundle ? String(bundle.defaults.guidance) : ""} value={settings.guidance} onInput={(event) => change({ guidance: event.currentTarget.value })} />
+            <input {...attributes} type="number" min="0" max="0.5" step="0.05" placeholder={bundle ? String(bundle.defaults.novelty) : ""} value={settings.novelty} onInput={(event) => change({ novelty: event.currentTarget.value })} />
           )}
         </Field>
         <Field label="Solver" help="How noise is removed" fault={faultOf("solver")}>

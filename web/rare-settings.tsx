@@ -19,7 +19,7 @@ interface Props {
 /** The settings that few need, folded away; open where a link or the server says something of one. */
 export function RareSettings({ settings, change, bundle, limits, faultOf }: Props) {
   const [open, setOpen] = useState(false);
-  const faulty = ["grid", "clamp_steps", "best_of", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
+  const faulty = ["grid", "guidance", "clamp_steps", "best_of", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
   return (
     <details class="rare" open={open || faulty || RARE.some((key) => settings[key] !== "")} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>More settings</summary>
@@ -27,6 +27,11 @@ export function RareSettings({ settings, change, bundle, limits, faultOf }: Prop
         <Field label="Grid" help="How steps are spaced" fault={faultOf("grid")}>
           {(attributes) => (
             <Choice attributes={attributes} value={settings.grid} unset={bundle ? `Default: ${GRID_NAMES[bundle.defaults.grid]}` : "Default"} values={GRIDS} nameOf={(grid) => GRID_NAMES[grid]} onChoose={(grid) => change({ grid })} />
+          )}
+        </Field>
+        <Field label="Guidance" help="Pull towards your text" fault={faultOf("guidance")}>
+          {(attributes) => (
+            <input {...attributes} type="number" min="0" max={bundle?.limits.max_guidance ?? 10} step="0.1" placeholder={bundle ? String(bundle.defaults.guidance) : ""} value={settings.guidance} onInput={(event) => change({ guidance: event.currentTarget.value })} />
           )}
         </Field>
         <Field label="Clamped steps" help="Go on from words" fault={faultOf("clamp_steps")}>

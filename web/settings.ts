@@ -14,6 +14,7 @@ export interface Settings {
   text: string;
   steps: string;
   guidance: string;
+  novelty: string;
   solver: Solver | "";
   candidates: string;
   seed: string;
@@ -26,10 +27,10 @@ export interface Settings {
   truncation: "end" | "";
 }
 
-export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", bestOf: "", ranking: "", canvas: "", truncation: "" };
+export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", novelty: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", bestOf: "", ranking: "", canvas: "", truncation: "" };
 
 /** Settings that few need; the page keeps them folded while all are as at the start. */
-export const RARE = ["grid", "clampSteps", "bestOf", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
+export const RARE = ["grid", "guidance", "clampSteps", "bestOf", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
 
 /** Names in the address; short, as links are pasted into chats. */
 const KEYS: Record<keyof Settings, string> = {
@@ -37,6 +38,7 @@ const KEYS: Record<keyof Settings, string> = {
   text: "text",
   steps: "steps",
   guidance: "w",
+  novelty: "novelty",
   solver: "solver",
   candidates: "n",
   seed: "seed",
@@ -73,7 +75,7 @@ export function fromHash(hash: string): Settings {
   settings.grid = read("grid", oneOf(GRIDS)) as Grid | "";
   settings.ranking = read("ranking", oneOf(RANKINGS)) as Ranking | "";
   settings.truncation = read("truncation", /^end$/) as "end" | "";
-  settings.guidance = read("guidance", /^\d{1,2}(\.\d{1,3})?$/);
+  for (const key of ["guidance", "novelty"] as const) settings[key] = read(key, /^\d{1,2}(\.\d{1,3})?$/);
   for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "bestOf", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
   return settings;
 }
@@ -86,6 +88,7 @@ export function toRequest(settings: Settings): GenerateRequest {
   if (settings.seed !== "") request.seed = Number(settings.seed);
   if (settings.steps !== "") request.steps = Number(settings.steps);
   if (settings.guidance !== "") request.guidance = Number(settings.guidance);
+  if (settings.novelty !== "") request.novelty = Number(settings.novelty);
   if (settings.solver !== "") request.solver = settings.solver;
   if (settings.maxWords !== "") request.max_words = Number(settings.maxWords);
   if (settings.grid !== "") request.grid = settings.grid;

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { text as readAll } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { GRIDS, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
+import { GRIDS, MOST_NOVELTY, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
 import { mapOrdered } from "../ordered.js";
 import { EXIT, integer, usage } from "./exit.js";
 import { localGenerator, remoteGenerator, RequestFault, type Generator } from "./generator.js";
@@ -25,6 +25,7 @@ const OPTIONS = {
   seed: { type: "string" },
   steps: { type: "string" },
   guidance: { type: "string" },
+  novelty: { type: "string" },
   solver: { type: "string" },
   grid: { type: "string" },
   "clamp-steps": { type: "string" },
@@ -59,6 +60,7 @@ How (a line of --lines can say otherwise for itself)
   --seed <n>            the same seed gives the same text
   --steps <n>           denoising steps
   --guidance <w>        weight of classifier-free guidance; 0 is off
+  --novelty <n>         how far to lead away from the text's own wording, 0 to ${MOST_NOVELTY}
   --solver <name>       ${SOLVERS.join(", ")}
   --grid <name>         how steps are spaced: ${GRIDS.join(", ")}
   --clamp-steps <n>     steps before the last that go on from words
@@ -88,12 +90,15 @@ function bodyOf(values: Values): Record<string, unknown> {
   }
   const guidance = values.guidance === undefined ? undefined : Number(values.guidance);
   if (guidance !== undefined && !(guidance >= 0)) throw usage("--guidance must be a number of at least 0.");
+  const novelty = values.novelty === undefined ? undefined : Number(values.novelty);
+  if (novelty !== undefined && !(novelty >= 0 && novelty <= MOST_NOVELTY)) throw usage(`--novelty must be a number from 0 to ${MOST_NOVELTY}.`);
   const fields = {
     num_candidates: integer(values.candidates, "candidates", 1),
     best_of: integer(values["best-of"], "best-of", 1),
     seed: integer(values.seed, "seed", 0),
     steps: integer(values.steps, "steps", 1),
     guidance,
+    novelty,
     solver: values.solver,
     grid: values.grid,
     clamp_steps: integer(values["clamp-steps"], "clamp-steps", 0),

@@ -99,6 +99,10 @@ export interface GenerateRequest {
    * Weight of classifier-free guidance; 0 is off. The bundle's default when absent.
    */
   guidance?: number;
+  /**
+   * How far samples are led away from the text's own wording; 0 is not at all. More is less alike and less often a copy, and loses more of what the text says. Of several samples some are led further than others. The bundle's default when absent.
+   */
+  novelty?: number;
   solver?: Solver;
   grid?: Grid;
   /**
@@ -144,6 +148,7 @@ export interface GenerateReply {
   used: {
     steps: number;
     guidance: number;
+    novelty: number;
     solver: Solver;
     grid: Grid;
     clamp_steps: number;
@@ -353,6 +358,7 @@ export interface Bundle {
   defaults: {
     steps: number;
     guidance: number;
+    novelty: number;
     solver: Solver;
     grid: Grid;
     clamp_steps: number;

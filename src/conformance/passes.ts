@@ -53,7 +53,7 @@ export async function denoiserItems(subject: Subject, vectors: Recorded, guidanc
   async function predict(conditions: typeof sources, selfCondition: boolean, weight: number): Promise<Float32Array> {
     const out = new Float32Array(states.data.length);
     for (const [row, x] of parts(states).entries()) {
-      const plan = { t: times[row]!, cx: 0, c0: 1, cPrevious: 0, cNoise: 0, cSkip: 0, cOut: 1 };
+      const plan = { t: times[row]!, cx: 0, c0: 1, cPrevious: 0, cNoise: 0, cSource: 0, cSkip: 0, cOut: 1 };
       const recorded = { noise: () => x, ...(selfCondition && { previous: previous[row]! }) };
       const rows = [{ condition: conditions[row]!, seed: 0, candidate: 0, recorded }];
       const [x0] = await sampleRows(subject.denoiser, subject.card.model, rows, canvas, [plan], weight, nulls[row]!, quiet);

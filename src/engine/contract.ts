@@ -9,6 +9,8 @@ export type SolverName = (typeof SOLVERS)[number];
 export const GRIDS = ["linear", "logsnr", "logit_normal"] as const;
 export type GridName = (typeof GRIDS)[number];
 
+/** Of a source's latents, the largest share that may be taken out of a prediction (src/model/novelty.ts). */
+export const MOST_NOVELTY = 0.5;
 /** Samples of a text at most, whatever a server's limits. */
 export const MOST_SAMPLES = 16;
 
@@ -26,6 +28,8 @@ export interface GenerateOptions {
   steps?: number;
   /** Classifier-free guidance weight w, 0 = off; the bundle's default when absent. */
   guidance?: number;
+  /** How far rows are led away from the source's wording, 0 = not (src/model/novelty.ts); the bundle's default when absent. */
+  novelty?: number;
   solver?: SolverName;
   /** Spacing of the steps over the noise levels; the bundle's default when absent. */
   grid?: GridName;
@@ -123,7 +127,7 @@ export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
-  used: { steps: number; guidance: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; best_of: number; ranking: Ranking; clamp_steps: number };
+  used: { steps: number; guidance: number; novelty: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; best_of: number; ranking: Ranking; clamp_steps: number };
   timings: StageTimings;
   /** Of the text whose timings these are; only for a request that asked for them. */
   ticks?: TickSpan[];
@@ -138,7 +142,7 @@ export interface BundleSummary {
   licence: string;
   provider: string;
   precision: string;
-  defaults: { steps: number; guidance: number; solver: SolverName; grid: GridName; clamp_steps: number; best_of: number; ranking: Ranking };
+  defaults: { steps: number; guidance: number; novelty: number; solver: SolverName; grid: GridName; clamp_steps: number; best_of: number; ranking: Ranking };
   limits: { source_tokens: number; read_tokens?: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;

@@ -53,7 +53,7 @@ interface Sizes {
 
 const COEFFICIENTS = 6;
 /** Leaves x as it is: what a row does in the calls' steps that lie beyond its last. */
-const IDLE: SolverStep = { t: 1, cx: 1, c0: 0, cPrevious: 0, cNoise: 0, cSkip: 0, cOut: 1 };
+const IDLE: SolverStep = { t: 1, cx: 1, c0: 0, cPrevious: 0, cNoise: 0, cSource: 0, cSkip: 0, cOut: 1 };
 
 /**
  * Rows of one canvas and one source width that share calls of the denoiser, each at its own step. Every row keeps its
@@ -244,8 +244,12 @@ export class DenoiserBatch {
         const at = step * count + place;
         const plan = row.plan[row.done + step] ?? IDLE;
         t[at] = plan.t;
-        coefficients.set([plan.cx, plan.c0, plan.cPrevious, plan.cNoise, plan.cSkip, plan.cOut], at * COEFFICIENTS);
-        if (plan.cNoise !== 0) this.#drawNoise(row, row.done + step + 1, noise.subarray(at * size, (at + 1) * size));
+        const added = noise.subarray(at * size, (at + 1) * size);
+        // The graph adds one tensor: what is added of the source goes in with the noise, or in its place where there is none.
+        const cNoise = plan.cNoise === 0 && plan.cSource !== 0 ? 1 : plan.cNoise;
+        coefficients.set([plan.cx, plan.c0, plan.cPrevious, cNoise, plan.cSkip, plan.cOut], at * COEFFICIENTS);
+        if (plan.cNoise !== 0) this.#drawNoise(row, row.done + step + 1, added);
+        if (plan.cSource !== 0) addSource(added, row.condition, plan.cSource / cNoise, hidden);
       });
     }
     return {
@@ -258,7 +262,7 @@ export class DenoiserBatch {
   /** Room for the noise of the next steps, all zero: new where a row draws any, else one and the same. */
   #noiseFor(steps: number): Float32Array {
     const length = steps * this.#slots.length * this.#sizes.state;
-    const draws = this.#slots.some(({ row }) => row.plan.slice(row.done, row.done + steps).some((step) => step.cNoise !== 0));
+    const draws = this.#slots.some(({ row }) => row.plan.slice(row.done, row.done + steps).some((step) => step.cNoise !== 0 || step.cSource !== 0));
     if (draws) return new Float32Array(length);
     if (this.#quiet.length < length) this.#quiet = new Float32Array(length);
     return this.#quiet.subarray(0, length);
@@ -269,4 +273,10 @@ export class DenoiserBatch {
     if (row.recorded) out.set(row.recorded.noise(step));
     else gaussian(out, this.shape.hidden, row.seed, row.candidate, step);
   }
+}
+
+/** Adds weight times the source's latents to a canvas, place by place; places beyond the source's tokens are padding, whose latent is zero. */
+function addSource(canvas: Float32Array, { states, ids }: Condition, weight: number, hidden: number): void {
+  const length = Math.min(canvas.length, ids.length * hidden);
+  for (let i = 0; i < length; i += 1) canvas[i]! += weight * states[i]!;
 }

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { z } from "zod";
-import { MOST_SAMPLES, RANKINGS, SOLVERS, TASKS } from "../engine/contract.js";
+import { MOST_NOVELTY, MOST_SAMPLES, RANKINGS, SOLVERS, TASKS } from "../engine/contract.js";
 import { sha256OfFile } from "./checksum.js";
 
 const FORMAT = 1;
@@ -38,6 +38,8 @@ const bundleSchema = z.object({
     grid,
     steps: z.number().int().positive(),
     guidance: z.number().min(0),
+    /** How far samples are led away from their source's wording (novelty.ts). */
+    novelty: z.number().min(0).max(MOST_NOVELTY).default(0),
     clamp_steps: z.number().int().min(0).default(0),
     /** Samples of a text, of which the best is returned. */
     best_of: z.number().int().min(1).max(MOST_SAMPLES).default(1),
@@ -70,6 +72,8 @@ const bundleSchema = z.object({
     bigrams: fileEntry.optional(),
     /** Tells which sample is the better paraphrase (src/model/ranker.ts), to rank candidates by. */
     ranker: fileEntry.optional(),
+    /** Tells whether a text reads well (src/model/acceptability.ts), to rank candidates by. */
+    acceptability: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */
     selector: fileEntry.optional(),
     /** Scores sentences in the place of the selector's linear weights (src/conditioning/sentence-scorer.ts). */

@@ -13,6 +13,14 @@ export interface SpelledSample {
   tokens: number;
 }
 
+/** What is known of a source, for its samples to be compared with. */
+export interface Standard {
+  /** What it means (similarity.ts). */
+  meaning: Float32Array;
+  /** Log-probability that it reads well (acceptability.ts); 0 where the bundle cannot tell, or it does not matter. */
+  reads: number;
+}
+
 /** A row of this pipeline, with what is needed to read it. */
 export interface DiffusionRow extends SampleRow, BatchRow {
   readonly part: DiffusionPart;
@@ -30,8 +38,8 @@ export interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly request: PartRequest;
   readonly source: Source;
   readonly index: SourceText;
-  /** What the source means (similarity.ts), where its samples are ranked by quality. */
-  readonly meaning: Float32Array | undefined;
+  /** What its samples are held to, where they are ranked by quality. */
+  readonly standard: Standard | undefined;
   readonly condition: Condition;
   readonly plan: readonly SolverStep[];
   readonly used: PartResult["used"];

@@ -1,6 +1,7 @@
 import { Conditioner } from "../conditioning/condition.js";
 import { SentenceScorer } from "../conditioning/sentence-scorer.js";
 import type { Task } from "../engine/contract.js";
+import { Acceptability } from "./acceptability.js";
 import type { DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { CPU, type Device } from "./device.js";
@@ -26,8 +27,9 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const shape = { hidden: card.model.hidden, sep: card.tokens.sep, special: new Set(card.tokens.special) };
   const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
   const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
+  const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
   const decoder = await files.session(bundle, decoderRole(card));
-  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker });
+  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability });
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, selector: await files.selector(paths.selector), scorer }, device);
 }
 

@@ -12,6 +12,7 @@ import { type Device, deviceError } from "./device.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
+import { type Lead, ledAway, noveltyOf } from "./novelty.js";
 import type { PartRequest, PartResult, Pipeline } from "./pipeline-contract.js";
 import type { SampleReader } from "./sample-reader.js";
 import { noiseSchedule } from "./schedule.js";
@@ -80,28 +81,28 @@ export class TextDiffusion implements Pipeline {
       index: new SourceText(text),
       condition: condition!,
       plan,
-      meaning: used.ranking === "quality" ? this.parts.reader.meaning(condition!) : undefined,
+      standard: used.ranking === "quality" ? await this.parts.reader.standard(condition!, used.best_of) : undefined,
       used,
       conditioningMs: performance.now() - began,
       decodingMs: 0,
       rows: [],
       estimates: new Map(),
     };
-    this.#draw(part, used.ranking === "quality" ? Math.max(options.numCandidates, Math.ceil(options.bestOf / 2)) : options.bestOf);
+    this.#draw(part, used.ranking === "quality" ? Math.max(options.numCandidates, Math.ceil(options.bestOf / 2)) : options.bestOf, "apart");
     return part;
   }
 
   /** Adds rows to a text until it has so many. Returns the new ones. */
-  #draw(part: DiffusionPart, until: number): DiffusionRow[] {
+  #draw(part: DiffusionPart, until: number, lead: Lead): DiffusionRow[] {
     const { condition, plan, source } = part;
-    const { steps, guidance, seed, clamp_steps: clampSteps } = part.used;
+    const { steps, guidance, novelty, seed, clamp_steps: clampSteps } = part.used;
     const from = part.rows.length;
     const rows = Array.from({ length: until - from }, (_, i): DiffusionRow => ({
       part,
       candidate: from + i,
       seed,
       condition,
-      plan,
+      plan: ledAway(plan, noveltyOf(novelty, lead, i)),
       guidance,
       clamped: [steps - clampSteps, steps - 1],
       shape: `${source.canvas}x${source.width}`,
@@ -126,7 +127,7 @@ export class TextDiffusion implements Pipeline {
     const copied = isCopy && this.task === "paraphrase";
     const enough = ranked.length >= used.num_candidates && appraised[best!.index]!.sound && !copied && reason === "stop";
     part.decodingMs += performance.now() - began;
-    return enough ? [] : this.#draw(part, used.best_of);
+    return enough ? [] : this.#draw(part, used.best_of, copied ? "further" : "nearer");
   }
 
   /** What the network chooses of a text, where the bundle has one. */
@@ -247,13 +248,13 @@ export class TextDiffusion implements Pipeline {
   /** What a request really uses, the bundle's defaults filled in, and the solver's steps that follow from it. */
   #plan(options: GenerateOptions): PartResult["used"] & { plan: SolverStep[] } {
     const { defaults, schedule, model } = this.bundle.card;
-    const { steps = defaults.steps, guidance = defaults.guidance, solver = defaults.solver, ranking = defaults.ranking, seed } = options;
+    const { steps = defaults.steps, guidance = defaults.guidance, novelty = defaults.novelty, solver = defaults.solver, ranking = defaults.ranking, seed } = options;
     const grid = gridNamed(options.grid ?? defaults.grid.name, defaults.grid);
     // The last step's prediction is read in any case, so it is never clamped.
     const clampSteps = Math.min(options.clampSteps ?? defaults.clamp_steps, steps - 1);
     const noise = noiseSchedule(schedule.name, schedule.d);
     const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
-    return { steps, guidance, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
+    return { steps, guidance, novelty, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
   }
 
   async #newBatch({ shape, condition }: DiffusionRow): Promise<DenoiserBatch> {

@@ -17,7 +17,7 @@ export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
 export const MANIFEST_FILE = "manifest.json";
 
-const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist", "sentence_scorer", "ranker"] as const;
+const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist", "sentence_scorer", "ranker", "acceptability"] as const;
 export type GraphRole = (typeof GRAPH_ROLES)[number];
 
 const manifestSchema = z.object({ [GRAPH_FILE]: z.string(), [WEIGHTS_FILE]: z.string() });

@@ -12,6 +12,8 @@ export interface Estimates {
   implausible: number;
   /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
   preference: number;
+  /** Nats by which it is less likely than its source to read well (acceptability.ts); 0 where it is not, or the bundle cannot tell. */
+  slips: number;
 }
 
 export interface Appraisal extends Judgement {
@@ -32,6 +34,10 @@ const SHORTENED = 0.1;
 const OTHER_END = 0.1;
 /** Of a nat by which the bundle's ranker prefers it. */
 const PREFERENCE = 0.2;
+/** Of a nat by which it is less likely than its source to read well. */
+const SLIPS = Number(process.env["SLIPS"] ?? 0.03);
+/** So many are a known fault. */
+const MOST_SLIPS = Number(process.env["MOST_SLIPS"] ?? 1);
 
 /** A mark that ends a sentence, and what may close after it. */
 const ENDED = /([.?!…。？！])[\p{Pe}\p{Pf}"']*$/u;
@@ -62,7 +68,7 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 export function quality(samples: readonly Estimates[], source: string, task: Task): Appraisal[] {
   const tokens = bleuTokens(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
-  return samples.map(({ text, similarity, implausible, preference }, i) => {
+  return samples.map(({ text, similarity, implausible, preference, slips }, i) => {
     const { lost, invented } = unfaithful(text, source);
     const own = bleuTokens(text);
     const paraphrasing = task === "paraphrase";
@@ -70,8 +76,8 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const otherEnd = endsOtherwise(text, source, task);
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
-    const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - faults - likeness;
+    const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - SLIPS * slips - faults - likeness;
     const wrong = paraphrasing && lost + invented > 0;
-    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd };
+    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips < MOST_SLIPS };
   });
 }

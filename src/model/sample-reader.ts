@@ -3,11 +3,12 @@ import type { Condition, Conditioner } from "../conditioning/condition.js";
 import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { StepEvent } from "../engine/contract.js";
+import type { Acceptability } from "./acceptability.js";
 import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
-import type { DiffusionPart, DiffusionRow, SpelledSample } from "./diffusion-row.js";
+import type { DiffusionPart, DiffusionRow, SpelledSample, Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { type Appraisal, type Estimates, quality } from "./quality.js";
 import type { Ranker } from "./ranker.js";
@@ -21,6 +22,7 @@ export interface ReadingParts {
   readonly lexicon: Lexicon;
   readonly bigrams: Bigrams | undefined;
   readonly ranker: Ranker | undefined;
+  readonly acceptability: Acceptability | undefined;
 }
 
 /** Makes texts of denoised latents, and tells how good they are. */
@@ -58,42 +60,49 @@ export class SampleReader {
     };
   }
 
-  /** What a source means (similarity.ts). */
-  meaning({ states, ids }: Condition): Float32Array {
-    return pooled(states, ids, this.card.model.hidden, this.#special);
+  /** What the samples of a source are held to, of which there are `count`. */
+  async standard({ states, ids }: Condition, count: number): Promise<Standard> {
+    const { hidden } = this.card.model;
+    return { meaning: pooled(states, ids, hidden, this.#special), reads: count === 1 ? 0 : await this.#reads(states.subarray(0, ids.length * hidden)) };
+  }
+
+  async #reads(latents: Float32Array): Promise<number> {
+    const { acceptability } = this.parts;
+    return acceptability === undefined ? 0 : -Math.log1p(Math.exp(-(await acceptability.score(latents))));
   }
 
   /** Decodes rows of one text whose steps are all done, and estimates them where they are ranked by quality. */
   async collect(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<void> {
     const decoded = await this.decode(rows, latents);
     for (const [i, row] of rows.entries()) row.decoded = decoded[i]!;
-    const { meaning } = rows[0]!.part;
-    if (meaning !== undefined) await this.#estimate(rows, meaning);
+    const { standard } = rows[0]!.part;
+    if (standard !== undefined) await this.#estimate(rows, standard);
   }
 
   /** What the quality of rows is told by. Their words are encoded anew, equal ones once: it is they that will be seen, not the latents that they were read from. */
-  async #estimate(rows: readonly DiffusionRow[], meaning: Float32Array): Promise<void> {
+  async #estimate(rows: readonly DiffusionRow[], standard: Standard): Promise<void> {
     const { estimates } = rows[0]!.part;
     const key = ({ decoded }: DiffusionRow) => decoded!.line.join(" ");
     const fresh = [...new Map(rows.map((row) => [key(row), row])).values()].filter((row) => !estimates.has(key(row)));
     if (fresh.length > 0) {
       const latents = await this.parts.conditioner.latents(fresh.map(({ decoded }) => decoded!.line));
-      for (const [i, row] of fresh.entries()) estimates.set(key(row), await this.#told(row, latents[i]!, meaning));
+      for (const [i, row] of fresh.entries()) estimates.set(key(row), await this.#told(row, latents[i]!, standard));
     }
     for (const row of rows) row.estimate = estimates.get(key(row))!;
   }
 
-  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, meaning: Float32Array): Promise<Omit<Estimates, "text">> {
+  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, { meaning, reads }: Standard): Promise<Omit<Estimates, "text">> {
     const { model, tokens } = this.card;
     const { bigrams, ranker } = this.parts;
     const { line, ids, ended } = decoded!;
-    const written = line.filter((id) => id !== tokens.pad).length;
+    const written = latents.subarray(0, line.filter((id) => id !== tokens.pad).length * model.hidden);
     const alone = part.used.best_of === 1;
     return {
       similarity: cosine(meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       // Only differences between samples of one source mean anything.
-      preference: alone || ranker === undefined ? 0 : await ranker.score(latents.subarray(0, written * model.hidden), condition.states.subarray(0, condition.ids.length * model.hidden)),
+      preference: alone || ranker === undefined ? 0 : await ranker.score(written, condition.states.subarray(0, condition.ids.length * model.hidden)),
+      slips: alone ? 0 : Math.max(0, reads - (await this.#reads(written))),
     };
   }
 

@@ -1,13 +1,15 @@
 import type { SolverName } from "../engine/contract.js";
 import type { NoiseSchedule } from "./schedule.js";
 
-/** One step of any solver: x <- cx x + c0 x0 + cPrevious x0Previous + cNoise noise, at time t. */
+/** One step of any solver: x <- cx x + c0 x0 + cPrevious x0Previous + cNoise noise + cSource source, at time t. */
 export interface SolverStep {
   t: number;
   cx: number;
   c0: number;
   cPrevious: number;
   cNoise: number;
+  /** Of the source's latents, place by place; 0 unless the row is led away from them (novelty.ts). */
+  cSource: number;
   /** x0 = cSkip x + cOut F(x): (0, 1) where the network predicts x0 itself. */
   cSkip: number;
   cOut: number;
@@ -81,6 +83,7 @@ export function solverSteps(solver: SolverName, grid: readonly number[], schedul
       c0,
       cPrevious,
       cNoise: last ? 0 : cNoise,
+      cSource: 0,
       cSkip: precondition ? from.mu : 0,
       cOut: precondition ? from.sigma : 1,
     };

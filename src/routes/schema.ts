@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { GRIDS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
+import { GRIDS, MOST_NOVELTY, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
 import type { OpenOptions } from "../engine/options.js";
 import { samplesOf } from "../engine/samples.js";
 import { TdiError } from "../errors.js";
@@ -74,6 +74,7 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
       seed: integer(0, 0xffff_ffff).optional(),
       steps: integer(1, 200).optional(),
       guidance: number(0, 10).optional(),
+      novelty: number(0, MOST_NOVELTY).optional(),
       solver: oneOf(SOLVERS).optional(),
       grid: oneOf(GRIDS).optional(),
       clamp_steps: integer(0, 200).optional(),

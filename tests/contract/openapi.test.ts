@@ -130,7 +130,7 @@ describe("openapi.yaml and the running server", () => {
       const expectPost = (status: number, code: string, body: unknown, headers?: Record<string, string>) =>
         expectReply("post", path, status, code, post(path, body, headers));
       await expectPost(200, "-", { text: "A text." });
-      await expectPost(200, "-", { text: ["One.", "Two."], num_candidates: 3, seed: 7, steps: 2, guidance: 1.5, solver: "ddim", grid: "logit_normal", clamp_steps: 2, best_of: 4, ranking: "confidence", truncation: "end", max_words: 30, canvas: 16 });
+      await expectPost(200, "-", { text: ["One.", "Two."], num_candidates: 3, seed: 7, steps: 2, guidance: 1.5, novelty: 0.2, solver: "ddim", grid: "logit_normal", clamp_steps: 2, best_of: 4, ranking: "confidence", truncation: "end", max_words: 30, canvas: 16 });
       await expectPost(200, "-", { text: "A text." }, { "content-type": 'application/json; charset="UTF-8"', accept: "text/event-stream;q=0.5, application/json" });
       await expectReply("options", path, 204, "-", fetch(url + path, { method: "OPTIONS" }));
       for (const method of ["GET", "HEAD", "PUT", "DELETE"]) {
@@ -212,7 +212,7 @@ describe("openapi.yaml and the running server", () => {
       {}, [], "A text.", 7, null, true, { text: "" }, { text: " \n\t" }, { text: null }, { text: 7 }, { text: {} }, { text: [] }, { text: [""] }, { text: ["a", 1] }, { text: [["a"]] },
       { text: Array(33).fill("a") }, { text: "x".repeat(20_001) }, { ...base, num_candidates: 0 }, { ...base, num_candidates: 17 }, { ...base, num_candidates: 1.5 },
       { ...base, num_candidates: "1" }, { ...base, seed: -1 }, { ...base, seed: 4294967296 }, { ...base, seed: 0.5 }, { ...base, seed: null }, { ...base, steps: 0 }, { ...base, steps: 201 },
-      { ...base, guidance: -0.1 }, { ...base, guidance: 10.1 }, { ...base, guidance: "1" }, { ...base, solver: "best" }, { ...base, grid: "uniform" }, { ...base, ranking: "best" }, { ...base, best_of: 0 }, { ...base, best_of: 17 }, { ...base, best_of: "2" }, { ...base, clamp_steps: -1 }, { ...base, truncation: "start" }, { ...base, truncation: true },
+      { ...base, guidance: -0.1 }, { ...base, novelty: -0.1 }, { ...base, novelty: 0.51 }, { ...base, novelty: "0.1" }, { ...base, guidance: 10.1 }, { ...base, guidance: "1" }, { ...base, solver: "best" }, { ...base, grid: "uniform" }, { ...base, ranking: "best" }, { ...base, best_of: 0 }, { ...base, best_of: 17 }, { ...base, best_of: "2" }, { ...base, clamp_steps: -1 }, { ...base, truncation: "start" }, { ...base, truncation: true },
       { ...base, max_words: 0 }, { ...base, stream_every: 0 }, { ...base, canvas: 0 }, { ...base, canvas: "16" }, { ...base, unknown: 1 }, { ...base, Seed: 1 }, JSON.parse('{"text":"a","__proto__":{}}'),
     ];
     for (const body of [...good, ...bad]) {

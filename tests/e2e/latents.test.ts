@@ -7,6 +7,7 @@ import { SOLVERS, type SolverName } from "../../src/engine/contract.js";
 import { type BatchRow, DenoiserBatch } from "../../src/model/batch.js";
 import { type BundleCard, readBundle } from "../../src/model/bundle.js";
 import { times } from "../../src/model/grid.js";
+import { ledAway } from "../../src/model/novelty.js";
 import { noiseSchedule } from "../../src/model/schedule.js";
 import { openSession } from "../../src/model/session.js";
 import { solverSteps } from "../../src/model/solver.js";
@@ -35,9 +36,9 @@ describe("latents beside an outlier and at every place", () => {
   });
   after(() => step.release());
 
-  function row(solver: SolverName, source: number, seed: number, guidance: number): BatchRow {
+  function row(solver: SolverName, source: number, seed: number, guidance: number, novelty = 0.2): BatchRow {
     const schedule = noiseSchedule(card.schedule.name, card.schedule.d);
-    const plan = solverSteps(solver, times(card.defaults.grid, STEPS, schedule), schedule, card.model.precondition);
+    const plan = ledAway(solverSteps(solver, times(card.defaults.grid, STEPS, schedule), schedule, card.model.precondition), novelty);
     return { condition: sources[source]!, seed, candidate: 0, plan, guidance, done: 0 };
   }
 
@@ -66,11 +67,13 @@ describe("latents beside an outlier and at every place", () => {
       assert.ok(alone.every(Number.isFinite) && alone.some((value) => Math.abs(value) > 0.1));
       for (let place = 0; place < 4; place += 1) {
         const again = mine();
-        const mates = [outlier(solver), row(solver, 0, 4, guidance), row(solver, 2, 5, 0)];
+        const mates = [outlier(solver), row(solver, 0, 4, guidance), row(solver, 2, 5, 0, 0)];
         assert.deepEqual(await run([...mates.slice(0, place), again, ...mates.slice(place)], again), alone, `place ${place}`);
       }
       const other = row(solver, 1, 4, guidance);
       assert.notDeepEqual(await run([other], other), alone);
+      const kept = row(solver, 1, 3, guidance, 0);
+      assert.notDeepEqual(await run([kept], kept), alone);
     });
   }
 });

@@ -5,6 +5,7 @@ import { type BatchRow, DenoiserBatch, type DenoiserSessions } from "../../src/m
 import { times } from "../../src/model/grid.js";
 import { gaussian } from "../../src/model/noise.js";
 import { sampleRows } from "../../src/model/sampler.js";
+import { ledAway } from "../../src/model/novelty.js";
 import { noiseSchedule } from "../../src/model/schedule.js";
 import { openSession } from "../../src/model/session.js";
 import { solverSteps } from "../../src/model/solver.js";
@@ -27,9 +28,9 @@ function condition(seed: number, masked = 0): Condition {
   return { width: WIDTH, ids: [], states: values(0, WIDTH * SHAPE.hidden), keys: values(1, deep), values: values(2, deep), bias };
 }
 
-function row(seed: number, solver: SolverName, steps: number, guidance = 0): BatchRow {
-  const plan = solverSteps(solver, times({ name: "linear" }, steps, schedule), schedule, true);
-  return { condition: condition(seed, seed % 3), seed, candidate: 0, plan, guidance, done: 0 };
+function row(seed: number, solver: SolverName, steps: number, guidance = 0, novelty = 0): BatchRow {
+  const plan = ledAway(solverSteps(solver, times({ name: "linear" }, steps, schedule), schedule, true), novelty);
+  return { condition: { ...condition(seed, seed % 3), ids: [1, 2, 3] }, seed, candidate: 0, plan, guidance, done: 0 };
 }
 
 /** On the tiny graphs of training/tests/make_test_graphs.py. */
@@ -49,8 +50,8 @@ describe("a batch of rows", () => {
     return it.state(of);
   }
 
-  test("rows of any solver, guidance and step count that come and go give the bits they give alone", async () => {
-    const make = (): BatchRow[] => [row(1, "ddim", 6), row(2, "euler_sde", 3, 0.5), row(3, "dpmpp_2m", 9, 2), row(4, "ancestral", 4), row(5, "renoise", 7, 1), row(6, "euler_ode", 2)];
+  test("rows of any solver, guidance, novelty and step count that come and go give the bits they give alone", async () => {
+    const make = (): BatchRow[] => [row(1, "ddim", 6), row(2, "euler_sde", 3, 0.5), row(3, "dpmpp_2m", 9, 2), row(4, "ancestral", 4, 0, 0.2), row(5, "renoise", 7, 1), row(6, "euler_ode", 2, 0, 0.3)];
     const expected = await Promise.all(make().map(alone));
     const rows = make();
     const it = batch();
@@ -65,7 +66,7 @@ describe("a batch of rows", () => {
   });
 
   test("several steps in one call are as many calls, and a row that is done waits unchanged", async () => {
-    const make = (): BatchRow[] => [row(1, "ddim", 7), row(2, "ancestral", 4, 0.5), row(3, "euler_sde", 9)];
+    const make = (): BatchRow[] => [row(1, "ddim", 7, 0, 0.2), row(2, "ancestral", 4, 0.5, 0.1), row(3, "euler_sde", 9)];
     const expected = await Promise.all(make().map(alone));
     for (const steps of [2, 4, 9]) {
       const rows = make();

@@ -10,7 +10,7 @@ import { readSafetensors } from "../../src/conformance/safetensors.js";
 const SHAPE = { hidden: 4, heads: 2 };
 const CANVAS = 3;
 const quiet = { signal: new AbortController().signal, breathe: async () => undefined };
-const step = { t: 0.5, cx: 0.5, c0: 0.5, cPrevious: 0, cNoise: 0, cSkip: 0, cOut: 1 };
+const step = { t: 0.5, cx: 0.5, c0: 0.5, cPrevious: 0, cNoise: 0, cSource: 0, cSkip: 0, cOut: 1 };
 
 function condition(value: number): Condition {
   const filled = (size: number) => new Float32Array(size).fill(value);

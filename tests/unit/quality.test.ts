@@ -6,7 +6,7 @@ import { type Estimates, quality } from "../../src/model/quality.js";
 const SOURCE = "How do I not burn 3 eggs in Rome?";
 /** Places of the samples, best first. */
 const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
-  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, preference: 0, ...each })), SOURCE, task);
+  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, preference: 0, slips: 0, ...each })), SOURCE, task);
   return samples.map((_, i) => i).sort((i, j) => judged[j]!.merit - judged[i]!.merit);
 };
 
@@ -35,19 +35,19 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a paraphrase without its source's facts is wrong, a summary is not", () => {
-    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0 }], SOURCE, task)[0]!.wrong;
+    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, slips: 0 }], SOURCE, task)[0]!.wrong;
     assert.deepEqual(["How do I not burn 3 eggs in Rome", "How do I burn 3 eggs in Rome?"].map((text) => wrong(text, "paraphrase")), [false, true]);
     assert.equal(wrong("How do I burn 3 eggs in Rome?", "summarize"), false);
   });
 
   test("a sample that breaks off comes behind one that ends as its source does", () => {
     assert.deepEqual(order([{ text: "What is a way to not burn 3 eggs in Rome" }, { text: "What is a way to not burn 3 eggs in Rome?" }]), [1, 0]);
-    const plain = quality([{ text: "The shop is shut", similarity: 0.9, implausible: 0, preference: 0 }], "The shop is closed", "paraphrase");
+    const plain = quality([{ text: "The shop is shut", similarity: 0.9, implausible: 0, preference: 0, slips: 0 }], "The shop is closed", "paraphrase");
     assert.equal(plain[0]!.sound, true);
   });
 
   test("a statement that became a question, or the other way round, comes behind; what holds fewer questions does not", () => {
-    const judge = (source: string, ...texts: string[]) => quality(texts.map((text) => ({ text, similarity: 0.9, implausible: 0, preference: 0 })), source, "paraphrase").map(({ sound }) => sound);
+    const judge = (source: string, ...texts: string[]) => quality(texts.map((text) => ({ text, similarity: 0.9, implausible: 0, preference: 0, slips: 0 })), source, "paraphrase").map(({ sound }) => sound);
     assert.deepEqual(judge("Glass is made of sand.", "Sand is what glass is made of?", "Sand is what glass is made of."), [false, true]);
     assert.deepEqual(judge("It was cold. Nobody swam.", "Was it cold? No one wanted to swim.", "It was cold, so no one went in."), [false, true]);
     assert.deepEqual(judge("What is glass made of?", "Glass is what it is made of.", "Which things is glass made of?"), [false, true]);
@@ -55,7 +55,7 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a sample is sound when no fault is known of it", () => {
-    const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, ...more }], SOURCE, task)[0]!.sound;
+    const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, slips: 0, ...more }], SOURCE, task)[0]!.sound;
     const good = "What is a way to not burn 3 eggs in Rome?";
     assert.deepEqual([sound(good), sound(good, { implausible: 1 }), sound("What is a way to burn 3 eggs in Rome?"), sound("How I not burn 3 eggs in Rome?"), sound("What is a way to not burn 3 eggs in Rome")], [true, false, false, false, false]);
     assert.deepEqual([sound("Eggs burn.", {}, "summarize"), sound("Eggs burn in Oslo.", {}, "summarize")], [true, false]);
@@ -63,6 +63,12 @@ describe("the estimated quality of a sample", () => {
 
   test("of two alike, the one that the ranker prefers", () => {
     assert.deepEqual(order([{ text: SOURCE, preference: -2 }, { text: SOURCE, preference: 1 }]), [1, 0]);
+  });
+
+  test("of two alike, the one with fewer slips, and one with many is not sound", () => {
+    assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
+    const sound = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, preference: 0, slips }], SOURCE, "paraphrase")[0]!.sound;
+    assert.deepEqual([0, 0.5, 3].map(sound), [true, true, false]);
   });
 
   test("of two alike, the one whose words go together, and the one that the other samples agree with", () => {

@@ -156,7 +156,8 @@ def generate_command(args):
     sources, targets = _texts(args.valid_text)
     rows = list(range(min(args.rows, len(data))))
     texts = generate_rows(model, decoder, encoder, data, rows, config, steps=args.steps, solver=args.solver, grid=args.grid,
-                          guidance=args.guidance, seed=args.seed, log_snr_range=(args.log_snr_min, args.log_snr_max), clamp_steps=args.clamp_steps)
+                          guidance=args.guidance, seed=args.seed, log_snr_range=(args.log_snr_min, args.log_snr_max), clamp_steps=args.clamp_steps,
+                          novelty=args.novelty)
     if args.out:
         Path(args.out).write_text("".join(json.dumps({"src": sources[i], "trg": targets[i], "output": t}, ensure_ascii=False) + "\n"
                                           for i, t in zip(rows, texts)))
@@ -410,6 +411,7 @@ def main() -> None:
     p.add_argument("--log-snr-min", type=float, default=-9.0)
     p.add_argument("--log-snr-max", type=float, default=4.0)
     p.add_argument("--guidance", type=float, default=0.0)
+    p.add_argument("--novelty", type=float, default=0.0, help="how far every step but the last is led away from the source's latents")
     p.add_argument("--clamp-steps", type=int, default=0, help="steps before the last that go on from re-encoded text")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
@@ -493,6 +495,7 @@ def main() -> None:
     p.add_argument("--card", help="JSON file merged into bundle.json: name, provenance, defaults, scores")
     p.add_argument("--selector", help="sentence selector (`fit-selector`) of a summary bundle")
     p.add_argument("--scorer", help="its sentence scorer (`fit-scorer`), in place of the selector's own weights")
+    p.add_argument("--acceptability", help="judge of how a paraphrase bundle's candidates read (`fit-acceptability`)")
     p.add_argument("--ranker", help="ranker of a paraphrase bundle's candidates (`fit-ranker`)")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",

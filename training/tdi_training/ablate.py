@@ -75,13 +75,13 @@ class Ablation:
     def train_decoder(self, name: str, config: ModelConfig, stats: Path, corrupt: bool = True) -> Path:
         made = self.out / name / "decoder.pt"
         return self.command(made, "train-decoder", *self.settings(config), *self.args.data, "--stats", str(stats), "--valid", self.args.valid, "--out",
-                            str(made.parent), "--minutes", str(self.args.decoder_minutes), "--steps", "1000000", "--clean-share", str(float(not corrupt)))
+                            str(made.parent), "--minutes", str(self.args.decoder_minutes), "--steps", "1000000", "--clean-share", str(float(not corrupt)), "--precision", self.args.precision)
 
     def train(self, name: str, config: ModelConfig, stats: Path, self_condition: float = 0.5) -> Path:
         made = self.out / name / "ema.pt"
         return self.command(made, "train", *self.settings(config), *self.args.data, "--stats", str(stats), "--valid", self.args.valid, "--valid-text",
                             self.args.valid_text, "--out", str(made.parent), "--minutes", str(self.args.minutes), "--batch", str(self.args.batch),
-                            "--self-condition", str(self_condition), "--no-compile", "--threads", str(self.args.threads))
+                            "--self-condition", str(self_condition), "--no-compile", "--threads", str(self.args.threads), "--precision", self.args.precision)
 
     def base(self) -> Cell:
         config = load_config(self.args.preset)
@@ -104,22 +104,27 @@ class Ablation:
         for layer in (int(n) for n in self.args.layers.split(",")):
             config = dataclasses.replace(load_config(self.args.preset), layer=layer)
             name = f"encoder{layer}"
-            stats = self.statistics(name, config)
-            cell = Cell(config, stats, self.train(f"{name}/denoiser", config, stats), self.train_decoder(f"{name}/decoder", config, stats))
+            if config == load_config(self.args.preset):
+                cell = self.base()
+            else:
+                stats = self.statistics(name, config)
+                cell = Cell(config, stats, self.train(f"{name}/denoiser", config, stats), self.train_decoder(f"{name}/decoder", config, stats))
             self.score("encoder", {-2: "word embeddings", 0: "embedding layer"}.get(layer, f"hidden state {layer}"), cell, **tokens_read(cell.decoder))
 
     def decoder_axis(self) -> None:
         base = self.base()
         for name, (layers, corrupt) in DECODERS.items():
             config = dataclasses.replace(base.config, decoder_layers=layers)
-            path = self.train_decoder(f"decoder-{layers}-{'cor' if corrupt else 'clean'}", config, base.stats, corrupt)
+            same = corrupt and config == base.config
+            path = base.decoder if same else self.train_decoder(f"decoder-{layers}-{'cor' if corrupt else 'clean'}", config, base.stats, corrupt)
             self.score("decoder", name, dataclasses.replace(base, decoder=path), **tokens_read(path))
 
     def schedule_axis(self) -> None:
         base = self.base()
         for name, (schedule, d) in SCHEDULES.items():
             config = dataclasses.replace(base.config, schedule=schedule, schedule_d=d)
-            self.score("schedule", name, dataclasses.replace(base, config=config, denoiser=self.train(f"schedule-{name}", config, base.stats)))
+            denoiser = base.denoiser if config == base.config else self.train(f"schedule-{name}", config, base.stats)
+            self.score("schedule", name, dataclasses.replace(base, config=config, denoiser=denoiser))
 
     def self_conditioning_axis(self) -> None:
         base = self.base()

@@ -46,7 +46,7 @@ class Answerer:
         source, mask = self.encoder(ids), torch.ones(ids.shape)
         clamp = Clamp(self.encoder, self.decoder, source, mask, ids)
         x = sample(self.model, source, mask, canvas_for(ids.shape[1], self.config.canvases), self.coefficients, self.defaults["guidance"], self.null,
-                   generator=torch.Generator().manual_seed(seed), clamp=clamp, clamp_steps=self.defaults["clamp_steps"])
+                   generator=torch.Generator().manual_seed(seed), clamp=clamp, clamp_steps=self.defaults["clamp_steps"], novelty=self.defaults.get("novelty", 0.0))
         return tokenizer.decode(cut(clamp.read(x)[0], tokenizer.sep_token_id, self.special))
 
 

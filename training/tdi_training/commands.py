@@ -59,5 +59,6 @@ def add_ablate_command(commands) -> None:
     p.add_argument("--batch", type=int, default=64)
     p.add_argument("--statistics-rows", type=int, default=10000)
     p.add_argument("--rows", type=int, default=256, help="validation rows to generate")
+    p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
     p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     p.set_defaults(run=_lazily("ablate", "ablate_command"))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclasses.dataclass
 class ModelConfig:
-    """Shape of a conditional TEncDM. `paper` follows arXiv 2402.19097; `compact` is what the server embeds."""
+    """Shape of a conditional TEncDM. `paper` follows arXiv 2402.19097; `compact` is what the server embeds; `small` is for short ablations."""
 
     encoder: str = "all-MiniLM-L6-v2"  # path, hub id, or the name of the PyPI-carried MiniLM
     layer: int = 4  # hidden state used as latent; -1 = last, 0 = embedding layer output, -2 = bare word embeddings
@@ -64,6 +64,7 @@ _PAPER = dict(
 PRESETS: dict[str, ModelConfig] = {
     "compact-qqp": ModelConfig(),
     "compact-xsum": ModelConfig(canvases=(32, 48), source_length=256),
+    "small-qqp": ModelConfig(layers=3, canvases=(16,), source_length=16),  # for ablations: minutes a cell on one core
     "paper-qqp": ModelConfig(**_PAPER, canvases=(50,), source_length=50),
     "paper-xsum": ModelConfig(**_PAPER, canvases=(64,), source_length=512),
 }

@@ -184,6 +184,9 @@ def export_bundle(args) -> None:
     if args.ranker:
         shutil.copyfile(args.ranker, out / "ranker.onnx")
         files["ranker"] = describe(out, out / "ranker.onnx")
+    if args.acceptability:
+        shutil.copyfile(args.acceptability, out / "acceptability.onnx")
+        files["acceptability"] = describe(out, out / "acceptability.onnx")
     if entry := shortlist_entry(out, shared):
         files["decoder_shortlist"] = entry
     limits: dict = {"source_tokens": c.source_length}

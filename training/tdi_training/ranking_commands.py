@@ -1,4 +1,4 @@
-"""Arguments of the commands that collect a server's samples and fit a ranker of them."""
+"""Arguments of the commands that collect a server's samples and fit what ranks them."""
 
 from __future__ import annotations
 
@@ -35,6 +35,20 @@ def add_ranking_commands(commands) -> None:
     p.add_argument("--out", required=True, help="the graph, an ONNX file; its weights are kept beside it as .pt")
     p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
     p.set_defaults(run=fit_command)
+
+
+    p = commands.add_parser("fit-acceptability", help="a small network that tells whether a text reads well, as a graph of the bundle")
+    p.add_argument("inputs", nargs="+", help="files of pairs, each optionally file:n to read every n-th line")
+    p.add_argument("--stats", required=True)
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2")
+    p.add_argument("--layer", type=int, default=4)
+    p.add_argument("--minutes", type=float, default=12)
+    p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
+    p.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", required=True, help="the graph, an ONNX file; its weights are kept beside it as .pt")
+    p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
+    p.set_defaults(run=acceptability_command)
 
 
 def candidates_command(args) -> None:
@@ -76,14 +90,31 @@ def fit_command(args) -> None:
     torch.save(model.state_dict(), Path(args.out).with_suffix(".pt"))
     print(json.dumps({**report, **export(model, valid, Path(args.out))}, indent=1))
     if args.bundle:
-        enter(Path(args.out), Path(args.bundle))
+        enter(Path(args.out), Path(args.bundle), "ranker")
 
 
-def enter(graph: Path, bundle: Path) -> None:
-    """Copies a ranker's graph into a bundle and its card."""
+def acceptability_command(args) -> None:
+    import torch
+
+    from .acceptability import export, fit, tokens_of
+    from .data import weighted_paths
+    from .encoder import FrozenEncoder
+
+    torch.set_num_threads(args.threads)
+    encoder = FrozenEncoder(args.encoder, args.layer).load_statistics(Path(args.stats))
+    sentences = tokens_of(weighted_paths(args.inputs), encoder.tokenizer, args.seed)
+    model, report = fit(encoder, sentences, args.seed, args.minutes, precision=args.precision)
+    torch.save(model.state_dict(), Path(args.out).with_suffix(".pt"))
+    print(json.dumps({**report, **export(model, encoder, sentences, Path(args.out))}, indent=1))
+    if args.bundle:
+        enter(Path(args.out), Path(args.bundle), "acceptability")
+
+
+def enter(graph: Path, bundle: Path, role: str) -> None:
+    """Copies a graph into a bundle and its card."""
     from .export import describe
 
     card = json.loads((bundle / "bundle.json").read_text())
-    (bundle / "ranker.onnx").write_bytes(graph.read_bytes())
-    card["files"]["ranker"] = describe(bundle, bundle / "ranker.onnx")
+    (bundle / f"{role}.onnx").write_bytes(graph.read_bytes())
+    card["files"][role] = describe(bundle, bundle / f"{role}.onnx")
     (bundle / "bundle.json").write_text(json.dumps(card, indent=1) + "\n")

@@ -68,6 +68,14 @@ def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor
     return steps
 
 
+def led_away(x0: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, novelty: float) -> torch.Tensor:
+    """A prediction [B, L, H] with the share `novelty` of the source's latents [B, S, H] taken out of it, place by place (src/model/novelty.ts)."""
+    shared = min(x0.shape[1], source.shape[1])
+    copy = torch.zeros_like(x0)
+    copy[:, :shared] = (source * mask[..., None])[:, :shared]
+    return (x0 - novelty * copy) / (1 - novelty)
+
+
 def merge_repeats(line: list[int], source: list[int], sep: int, pad: int, special: set[int]) -> list[int]:
     """A canvas of token ids without what follows its first SEP, and without stretches of up to three tokens that repeat the
     stretch just before them, unless the source repeats them too; what comes after moves up. Positions that are denoised side
@@ -108,9 +116,10 @@ class Clamp:
 
 @torch.no_grad()
 def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
-           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0) -> torch.Tensor:
+           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0, novelty: float = 0.0) -> torch.Tensor:
     """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
-    The `clamp_steps` steps before the last go on from clamped predictions; the last one's is read in any case.
+    The `clamp_steps` steps before the last go on from clamped predictions; the last one's is read in any case. All but the last
+    go on from predictions led away from the source by `novelty`; self-conditioning sees them as the network made them.
 
     `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
     """
@@ -123,6 +132,7 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
         return torch.randn(b, canvas, hidden, generator=generator, device=source.device)
 
     x, previous = fresh(), torch.zeros(b, canvas, hidden, dtype=source.dtype, device=source.device)
+    before = previous
     kv, bias = model.keys_values(source), mask_bias(mask)
     if guidance > 0:
         null_kv = [(k.expand(b, -1, -1, -1), v.expand(b, -1, -1, -1)) for k, v in model.keys_values(null[0])]
@@ -134,8 +144,9 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
             x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
         if len(coefficients) - 1 - clamp_steps <= i < len(coefficients) - 1:
             x0 = clamp(x0)
-        x = cx * x + c0 * x0 + cp * previous + (cn * fresh() if cn else 0.0)
-        previous = x0
+        led = led_away(x0, source, mask, novelty) if novelty and i < len(coefficients) - 1 else x0
+        x = cx * x + c0 * led + cp * before + (cn * fresh() if cn else 0.0)
+        previous, before = x0, led
     return x
 
 
@@ -160,7 +171,7 @@ def cut(ids: list[int], sep: int, special: set[int]) -> list[int]:
 
 @torch.no_grad()
 def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver="ddim", grid="logsnr", guidance=0.0,
-                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), clamp_steps=0, canvas_of=canvas_for) -> list[str]:
+                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), clamp_steps=0, canvas_of=canvas_for, novelty=0.0) -> list[str]:
     """Generated text for rows of a PackedPairs, batched by canvas. Uses the encoder's tokenizer to spell them."""
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     coefficients = solver_coefficients(solver, schedule, time_grid(steps, schedule, grid, log_snr_range))
@@ -182,7 +193,7 @@ def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver=
             source, mask = encoder(ids), (ids != encoder.pad_id).float()
             clamp = Clamp(encoder, decoder, source, mask, ids)
             x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator, clamp=clamp,
-                       clamp_steps=clamp_steps)
+                       clamp_steps=clamp_steps, novelty=novelty)
             for row, line in zip(part, clamp.read(x)):
                 texts[int(row)] = tok.decode(cut(line, tok.sep_token_id, special))
     return [texts[int(r)] for r in rows]

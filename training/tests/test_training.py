@@ -25,7 +25,7 @@ from tdi_training.encoder import FrozenEncoder, encode_folder
 from tdi_training.mine import mine
 from tdi_training.optim import build_optimisers
 from tdi_training.quantise import quantise_matmuls
-from tdi_training.sample import SOLVERS, sample, solver_coefficients
+from tdi_training.sample import SOLVERS, led_away, sample, solver_coefficients
 from tdi_training.schedule import NoiseSchedule, time_grid
 from tdi_training.shared import Shared, Worker, shards
 from tdi_training.train import TrainOptions, autoencode_share
@@ -85,6 +85,12 @@ class Sampling(unittest.TestCase):
             out = [sample(model, source, mask, 16, steps, w, null, generator=torch.Generator().manual_seed(1)) for w in (0.0, 2.0)]
             self.assertTrue(torch.isfinite(out[0]).all())
             self.assertFalse(torch.equal(out[0], out[1]))
+
+    def test_novelty_takes_the_source_out_of_a_prediction(self):
+        z, other, mask = torch.randn(1, 3, 4), torch.randn(1, 5, 4), torch.tensor([[1.0, 1.0, 0.0]])
+        copy = torch.cat([z[:, :2], torch.zeros(1, 3, 4)], 1)
+        torch.testing.assert_close(led_away(0.3 * copy + 0.7 * other, z, mask, 0.3), other)
+        torch.testing.assert_close(led_away(copy, z, mask, 0.3), copy)
 
     def test_autoencoding_fades_to_its_floor(self):
         o = TrainOptions(autoencode=0.5, autoencode_floor=0.1)
