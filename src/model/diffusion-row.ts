@@ -17,7 +17,7 @@ export interface SpelledSample {
 export interface Standard {
   /** What it means (similarity.ts). */
   meaning: Float32Array;
-  /** Log-probability that it reads well (acceptability.ts); 0 where the bundle cannot tell, or it does not matter. */
+  /** The logit that it reads well (acceptability.ts); 0 where the bundle cannot tell, or nothing is compared with it. */
   reads: number;
 }
 

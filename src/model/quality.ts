@@ -12,7 +12,7 @@ export interface Estimates {
   implausible: number;
   /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
   preference: number;
-  /** Nats by which it is less likely than its source to read well (acceptability.ts); 0 where it is not, or the bundle cannot tell. */
+  /** By how many logits it reads worse than its source (acceptability.ts); 0 where it does not, or the bundle cannot tell. */
   slips: number;
 }
 
@@ -34,10 +34,10 @@ const SHORTENED = 0.1;
 const OTHER_END = 0.1;
 /** Of a nat by which the bundle's ranker prefers it. */
 const PREFERENCE = 0.2;
-/** Of a nat by which it is less likely than its source to read well. */
-const SLIPS = Number(process.env["SLIPS"] ?? 0.03);
-/** So many are a known fault. */
-const MOST_SLIPS = Number(process.env["MOST_SLIPS"] ?? 1);
+/** Of a logit by which it reads worse than its source. */
+const SLIPS = 0.06;
+/** Beyond so many it is known to be at fault. */
+const MOST_SLIPS = 1.5;
 
 /** A mark that ends a sentence, and what may close after it. */
 const ENDED = /([.?!…。？！])[\p{Pe}\p{Pf}"']*$/u;
@@ -78,6 +78,6 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - SLIPS * slips - faults - likeness;
     const wrong = paraphrasing && lost + invented > 0;
-    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips < MOST_SLIPS };
+    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips <= MOST_SLIPS };
   });
 }

@@ -68,7 +68,7 @@ export class SampleReader {
 
   async #reads(latents: Float32Array): Promise<number> {
     const { acceptability } = this.parts;
-    return acceptability === undefined ? 0 : -Math.log1p(Math.exp(-(await acceptability.score(latents))));
+    return acceptability === undefined ? 0 : acceptability.score(latents);
   }
 
   /** Decodes rows of one text whose steps are all done, and estimates them where they are ranked by quality. */
