@@ -39,6 +39,9 @@ const SLIPS = 0.06;
 /** Beyond so many it is known to be at fault. */
 const MOST_SLIPS = 1.5;
 
+/** A sample further from its source in meaning is no paraphrase of it ("?" for "Thank you."). Hardly any sample of a question is, and 2 % of the references are. */
+const LEAST_SIMILARITY = 0.6;
+
 /** A mark that ends a sentence, and what may close after it. */
 const ENDED = /([.?!…。？！])[\p{Pe}\p{Pf}"']*$/u;
 const QUESTION_MARKS = /[?？]/g;
@@ -53,6 +56,12 @@ function endsOtherwise(text: string, source: string, task: Task): boolean {
   return mark === undefined || asked(text) > asked(source) || (task === "paraphrase" && asked(mark) < asked(wanted));
 }
 
+/** Its source ends a statement, and it asks. */
+function asksWhatIsStated(text: string, source: string): boolean {
+  const mark = ENDED.exec(source.trimEnd())?.[1];
+  return mark !== undefined && asked(source) === 0 && asked(text) > 0;
+}
+
 /** The source with words left out and none added: seldom a paraphrase, often one with a hole. */
 function isShortened(tokens: readonly string[], source: readonly string[]): boolean {
   let at = 0;
@@ -63,7 +72,7 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 /**
  * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
  * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
- * negation is wrong: the source itself is better than "What should I eat?" for "What should I not eat?".
+ * negation, asks what its source states or means something else altogether is wrong: the source itself is better than "What should I eat?" for "What should I not eat?".
  */
 export function quality(samples: readonly Estimates[], source: string, task: Task): Appraisal[] {
   const tokens = bleuTokens(source);
@@ -77,7 +86,7 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - SLIPS * slips - faults - likeness;
-    const wrong = paraphrasing && lost + invented > 0;
+    const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || asksWhatIsStated(text, source));
     return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips <= MOST_SLIPS };
   });
 }

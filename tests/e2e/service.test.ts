@@ -96,7 +96,8 @@ describe("the service with its embedded bundles", () => {
 
   test("the bundle's number of samples is drawn where none is asked for, and the best of them come back", async () => {
     const { defaults } = await bundle("paraphrase");
-    const request = { text: QUESTIONS, seed: 2 };
+    // Without novelty, which samples get by when they are drawn, they are the same however many are drawn first.
+    const request = { text: QUESTIONS, seed: 2, novelty: 0 };
     const { results, used } = await paraphrase(request);
     assert.deepEqual([used.best_of, used.num_candidates], [defaults.best_of, 1]);
     const half = await paraphrase({ ...request, best_of: 4, ranking: "quality" });
@@ -188,6 +189,15 @@ describe("the service with its embedded bundles", () => {
     assert.deepEqual([used["steps"], used["guidance"], used["solver"]], [5, 0, "euler_ode"]);
   });
 
+  test("novelty changes the samples and is told; without it they are those of the same seed again", async () => {
+    const request = { text: QUESTIONS, seed: 2, best_of: 1 };
+    const [least, most] = [await paraphrase({ ...request, novelty: 0 }), await paraphrase({ ...request, novelty: 0.4 })];
+    assert.deepEqual([least, most].map(({ used }) => (used as unknown as { novelty: number }).novelty), [0, 0.4]);
+    assert.deepEqual((await paraphrase({ ...request, novelty: 0 })).results, least!.results);
+    // A text may come out the same; how sure the decoder is of it does not.
+    assert.notDeepEqual(most!.results, least!.results);
+  });
+
   test("a stream tells what each candidate reads as, then the reply that JSON would give", async () => {
     const body = { text: QUESTIONS[0], num_candidates: 2, seed: 4, steps: 6, stream_every: 2 };
     const response = await fetch(`${url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body) });
@@ -205,7 +215,8 @@ describe("the service with its embedded bundles", () => {
     // Near-duplicates are merged, so a row may have no candidate of its own; every candidate is what some row read as at its end.
     const ends = steps.filter(({ step }) => step === 6).map(({ text }) => text);
     const { candidates } = results[0]!;
-    assert.equal(candidates.reduce((rows, { count }) => rows + count, 0), ends.length);
+    const told = candidates.reduce((rows, { count }) => rows + count, 0);
+    assert.ok(candidates.length === body.num_candidates ? told <= ends.length : told === ends.length, `${told} of ${ends.length}`);
     for (const { text } of candidates) assert.ok(ends.includes(text), text);
   });
 

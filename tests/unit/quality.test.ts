@@ -65,6 +65,12 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual(order([{ text: SOURCE, preference: -2 }, { text: SOURCE, preference: 1 }]), [1, 0]);
   });
 
+  test("a paraphrase that asks what is stated, or is about something else, is wrong", () => {
+    const wrong = (text: string, source: string, similarity = 0.9) => quality([{ text, similarity, implausible: 0, preference: 0, slips: 0 }], source, "paraphrase")[0]!.wrong;
+    assert.deepEqual([wrong("Do bees find home?", "Bees find home."), wrong("Bees find their home.", "Bees find home."), wrong("Do bees find home?", "bees find home")], [true, false, false]);
+    assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
+  });
+
   test("of two alike, the one with fewer slips, and one with many is not sound", () => {
     assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
     const sound = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, preference: 0, slips }], SOURCE, "paraphrase")[0]!.sound;
