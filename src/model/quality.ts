@@ -56,10 +56,9 @@ function endsOtherwise(text: string, source: string, task: Task): boolean {
   return mark === undefined || asked(text) > asked(source) || (task === "paraphrase" && asked(mark) < asked(wanted));
 }
 
-/** Its source ends a statement, and it asks. */
-function asksWhatIsStated(text: string, source: string): boolean {
-  const mark = ENDED.exec(source.trimEnd())?.[1];
-  return mark !== undefined && asked(source) === 0 && asked(text) > 0;
+/** Its source is a statement, with a mark at its end. */
+function states(source: string): boolean {
+  return ENDED.test(source.trimEnd()) && asked(source) === 0;
 }
 
 /** The source with words left out and none added: seldom a paraphrase, often one with a hole. */
@@ -72,10 +71,12 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 /**
  * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
  * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
- * negation, asks what its source states or means something else altogether is wrong: the source itself is better than "What should I eat?" for "What should I not eat?".
+ * negation or means something else altogether is wrong, as is one of a statement that asks, or leaves words out and does nothing else (a question with a word less is mostly
+ * the same question; "Glass is made from." is nothing): the source itself is better than "What should I eat?" for "What should I not eat?".
  */
 export function quality(samples: readonly Estimates[], source: string, task: Task): Appraisal[] {
   const tokens = bleuTokens(source);
+  const statement = states(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
   return samples.map(({ text, similarity, implausible, preference, slips }, i) => {
     const { lost, invented } = unfaithful(text, source);
@@ -86,7 +87,7 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - SLIPS * slips - faults - likeness;
-    const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || asksWhatIsStated(text, source));
+    const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || (statement && (shortened || asked(text) > 0)));
     return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips <= MOST_SLIPS };
   });
 }

@@ -65,9 +65,9 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual(order([{ text: SOURCE, preference: -2 }, { text: SOURCE, preference: 1 }]), [1, 0]);
   });
 
-  test("a paraphrase that asks what is stated, or is about something else, is wrong", () => {
+  test("a paraphrase that asks what is stated, only shortens what is stated, or is about something else, is wrong", () => {
     const wrong = (text: string, source: string, similarity = 0.9) => quality([{ text, similarity, implausible: 0, preference: 0, slips: 0 }], source, "paraphrase")[0]!.wrong;
-    assert.deepEqual([wrong("Do bees find home?", "Bees find home."), wrong("Bees find their home.", "Bees find home."), wrong("Do bees find home?", "bees find home")], [true, false, false]);
+    assert.deepEqual([wrong("Do bees find home?", "Bees find home."), wrong("Bees find their home.", "Bees find home."), wrong("Do bees find home?", "bees find home"), wrong("Bees find.", "Bees find home."), wrong("Do bees find?", "Do bees find home?")], [true, false, false, true, false]);
     assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
   });
 
