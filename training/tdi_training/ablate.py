@@ -187,7 +187,7 @@ def plot(report: dict, path: Path) -> None:
         panel.set_xlabel("steps")
         panel.set_ylabel("ROUGE-L (solid)")
         twin.set_ylabel("|x0| / sqrt(H) (dashed)")
-        panel.legend(fontsize=8)
+        panel.legend(fontsize=8, loc="center right")
     figure.tight_layout()
     figure.savefig(path, dpi=150)
 
