@@ -27,6 +27,14 @@ export function usage(message: string): CliError {
   return new CliError(`${message} --help tells more.`, EXIT.usage);
 }
 
+/** A number of the command line. @throws CliError */
+export function number(value: string | undefined, name: string, min: number, max = Infinity): number | undefined {
+  if (value === undefined) return undefined;
+  const parsed = Number(value);
+  if (!(parsed >= min && parsed <= max)) throw usage(`--${name} must be a number ${max === Infinity ? `of at least ${min}` : `from ${min} to ${max}`}.`);
+  return parsed;
+}
+
 /** An integer of the command line. @throws CliError */
 export function integer(value: string | undefined, name: string, min: number): number | undefined {
   if (value === undefined) return undefined;

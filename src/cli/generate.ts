@@ -6,7 +6,7 @@ import { text as readAll } from "node:stream/consumers";
 import { parseArgs } from "node:util";
 import { GRIDS, MOST_NOVELTY, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
 import { mapOrdered } from "../ordered.js";
-import { EXIT, integer, usage } from "./exit.js";
+import { EXIT, integer, number, usage } from "./exit.js";
 import { localGenerator, remoteGenerator, RequestFault, type Generator } from "./generator.js";
 import { answeredLines, linesOf, type Line } from "./json-lines.js";
 import type { Context } from "./main.js";
@@ -88,17 +88,13 @@ function bodyOf(values: Values): Record<string, unknown> {
     const value = values[name];
     if (value !== undefined && !(known as readonly string[]).includes(value)) throw usage(`--${name} must be one of ${known.join(", ")}.`);
   }
-  const guidance = values.guidance === undefined ? undefined : Number(values.guidance);
-  if (guidance !== undefined && !(guidance >= 0)) throw usage("--guidance must be a number of at least 0.");
-  const novelty = values.novelty === undefined ? undefined : Number(values.novelty);
-  if (novelty !== undefined && !(novelty >= 0 && novelty <= MOST_NOVELTY)) throw usage(`--novelty must be a number from 0 to ${MOST_NOVELTY}.`);
   const fields = {
     num_candidates: integer(values.candidates, "candidates", 1),
     best_of: integer(values["best-of"], "best-of", 1),
     seed: integer(values.seed, "seed", 0),
     steps: integer(values.steps, "steps", 1),
-    guidance,
-    novelty,
+    guidance: number(values.guidance, "guidance", 0),
+    novelty: number(values.novelty, "novelty", 0, MOST_NOVELTY),
     solver: values.solver,
     grid: values.grid,
     clamp_steps: integer(values["clamp-steps"], "clamp-steps", 0),

@@ -1,6 +1,6 @@
 """Does a text read as a person's would? A small network over the frozen encoder's latents of one text, trained to tell sentences from the same with a word
 dropped, replaced, inflected, moved or added (as ELECTRA tells replaced tokens, arXiv 2003.10555; acceptability as in CoLA, arXiv 1805.12471): what a sampler
-that writes all places at once leaves behind ("Is it true to honey never spoils?"). The server runs it as a graph of the bundle (src/model/acceptability.ts)."""
+that writes all places at once leaves behind ("What is the nuclear membrane do?"). The server runs it as a graph of the bundle (src/model/acceptability.ts)."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from torch import nn
 
 from .attend import attend
 from .encoder import FrozenEncoder
+from .optim import descend
+from .score_graph import export_score
 
 LONGEST = 64  # tokens of a text that are looked at, special ones included
 COMMON = 300  # most frequent tokens, which the corruptions put in
@@ -175,10 +177,7 @@ def fit(encoder: FrozenEncoder, sentences: list[list[int]], seed: int, minutes: 
             text, mask, marks = batch_of(encoder, rows)
             whole, slips = (each.float() for each in model(text, mask))
         loss = F.binary_cross_entropy_with_logits(whole, wanted) + (F.binary_cross_entropy_with_logits(slips, marks, reduction="none") * mask).sum() / mask.sum()
-        optimiser.zero_grad()
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
+        descend(model, [optimiser], loss)
         step += 1
         window.append(float(loss.detach()))
         if step % 500 == 0:
@@ -191,12 +190,7 @@ def fit(encoder: FrozenEncoder, sentences: list[list[int]], seed: int, minutes: 
 
 
 def export(model: Acceptability, encoder: FrozenEncoder, samples: list[list[int]], out: Path) -> dict:
-    """The graph of one text: text [1, T, H] without padding -> score [1], the logit that it reads well. Weights are stored as int8. Returns the
-    largest absolute difference to PyTorch over some sentences."""
-    import onnx
-    import onnxruntime
-
-    from .quantise import store_int8, strip_metadata
+    """The graph of one text: text [1, T, H] without padding -> score [1], the logit that it reads well; and what `export_score` tells of it."""
 
     class Score(nn.Module):
         def __init__(self):
@@ -206,17 +200,5 @@ def export(model: Acceptability, encoder: FrozenEncoder, samples: list[list[int]
         def forward(self, text):
             return self.model(text, torch.ones_like(text[..., 0]))[0]
 
-    scored = Score().eval()
-    example = batch_of(encoder, [(samples[0], [0] * len(samples[0]))])[0]
-    torch.onnx.export(scored, (example,), str(out), input_names=["text"], output_names=["score"], dynamic_axes={"text": {1: "tokens"}}, opset_version=17, dynamo=False)
-    graph = onnx.load(str(out))
-    store_int8(graph)
-    strip_metadata(graph)
-    out.write_bytes(graph.SerializeToString(deterministic=True))
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for ids in samples[:16]:
-        text = batch_of(encoder, [(ids, [0] * len(ids))])[0]
-        with torch.no_grad():
-            worst = max(worst, abs(float(session.run(None, {"text": text.numpy()})[0][0]) - float(scored(text)[0])))
-    return {"bytes": out.stat().st_size, "max_abs_error": round(worst, 5), "parameters": sum(p.numel() for p in model.parameters())}
+    cases = [{"text": batch_of(encoder, [(ids, [0] * len(ids))])[0]} for ids in samples[:16]]
+    return export_score(Score().eval(), cases, out)

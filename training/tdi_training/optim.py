@@ -62,6 +62,16 @@ def build_optimisers(model: nn.Module, name: str, lr: float, muon_lr: float, wei
     return [*muon, torch.optim.AdamW(rest, lr=lr, betas=(0.9, 0.98), eps=1e-6, weight_decay=weight_decay)]
 
 
+def descend(model: nn.Module, optimisers: list[torch.optim.Optimizer], loss: torch.Tensor, clip: float = 1.0) -> None:
+    """A step down the gradient of `loss`, whose norm is clipped."""
+    for opt in optimisers:
+        opt.zero_grad(set_to_none=True)
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), clip)
+    for opt in optimisers:
+        opt.step()
+
+
 def set_rates(optimisers: list[torch.optim.Optimizer], base: list[list[float]], scale: float) -> None:
     """Every group's rate = its base rate times `scale`."""
     for opt, rates in zip(optimisers, base):

@@ -17,6 +17,8 @@ from tqdm import tqdm
 from .attend import attend
 from .data import read_pairs
 from .encoder import FrozenEncoder
+from .optim import descend
+from .score_graph import export_score
 
 LONGEST = 64  # tokens of a text that are looked at, special ones included
 HEADS = ("gain", "same", "human")
@@ -188,10 +190,7 @@ def fit(groups: Groups, pairs, valid: Groups, epochs: int, seed: int, rate: floa
             picked = rng.integers(0, len(labels), 5 * size)
             same = model(*texts.batch(2 * picked), *texts.batch(2 * picked + 1))[:, 1]
             loss = loss + 0.5 * F.binary_cross_entropy_with_logits(same, labels[picked])
-            optimiser.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
+            descend(model, [optimiser], loss)
             step += 1
             window.append(float(loss.detach()))
             bar.update()
@@ -206,11 +205,7 @@ def fit(groups: Groups, pairs, valid: Groups, epochs: int, seed: int, rate: floa
 
 def export(model: Ranker, groups: Groups, out: Path) -> dict:
     """The graph of one candidate: candidate [1, T, H] and source [1, S, H] without padding -> score [1], how near to the reference it will be; the other
-    heads are there to be learned from. Weights are stored as int8. Returns the largest absolute difference to PyTorch over some candidates."""
-    import onnx
-    import onnxruntime
-
-    from .quantise import store_int8, strip_metadata
+    heads are there to be learned from. Returns what `export_score` tells of it."""
 
     class Score(nn.Module):
         def __init__(self):
@@ -220,19 +215,7 @@ def export(model: Ranker, groups: Groups, out: Path) -> dict:
         def forward(self, candidate, source):
             return self.model(candidate, torch.ones_like(candidate[..., 0]), source, torch.ones_like(source[..., 0]))[:, 0]
 
-    scored = Score().eval()
-    inputs, _, sizes = groups.batch(range(8))
-    dims = {"candidate": {1: "written"}, "source": {1: "read"}}
-    torch.onnx.export(scored, (inputs[0][:1, :5], inputs[2][:1, :6]), str(out), input_names=["candidate", "source"], output_names=["score"], dynamic_axes=dims, opset_version=17, dynamo=False)
-    graph = onnx.load(str(out))
-    store_int8(graph)
-    strip_metadata(graph)
-    out.write_bytes(graph.SerializeToString(deterministic=True))
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
-    worst = 0.0
-    for row in range(sum(sizes)):
-        candidate, source = (x[row : row + 1, : int(mask[row].sum())] for x, mask in (inputs[:2], inputs[2:]))
-        with torch.no_grad():
-            expected = scored(candidate, source)
-        worst = max(worst, abs(float(session.run(None, {"candidate": candidate.numpy(), "source": source.numpy()})[0][0]) - float(expected[0])))
-    return {"bytes": out.stat().st_size, "max_abs_error": round(worst, 5), "parameters": sum(p.numel() for p in model.parameters())}
+    (candidate, candidate_mask, source, source_mask), _, sizes = groups.batch(range(8))
+    alone = lambda x, mask, row: x[row : row + 1, : int(mask[row].sum())]  # noqa: E731
+    cases = [{"candidate": alone(candidate, candidate_mask, row), "source": alone(source, source_mask, row)} for row in range(sum(sizes))]
+    return export_score(Score().eval(), cases, out)

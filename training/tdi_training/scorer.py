@@ -14,6 +14,7 @@ from torch import nn
 
 from .attend import attend
 from .data import read_pairs
+from .optim import descend
 from .selection import FEATURES, MOST, features, gains
 
 WORDS_READ = 64  # tokens of a sentence that are encoded
@@ -142,10 +143,7 @@ def fit(sets: list[tuple[list[torch.Tensor], float]], epochs: int, seed: int, ra
                 group["lr"] = rate * min(1.0, (step + 1) / 50) * max(0.02, 1 - step / steps)
             log = model(encodings[rows], features[rows], may[rows], mask[rows]).log_softmax(1)
             loss = -(0.3 * (target[rows] * log).sum(1) + 2 * (log.exp() * gain[rows]).sum(1))
-            optimiser.zero_grad()
-            (loss * weight[rows]).sum().div(weight[rows].sum()).backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
+            descend(model, [optimiser], (loss * weight[rows]).sum().div(weight[rows].sum()))
             step += 1
     return model.eval()
 

@@ -15,7 +15,7 @@ from .config import ModelConfig
 from .data import PackedPairs
 from .decoder import Decoder
 from .encoder import FrozenEncoder
-from .optim import build_optimisers, set_rates
+from .optim import build_optimisers, descend, set_rates
 from .schedule import NoiseSchedule
 
 TAN9 = NoiseSchedule("tan", 9.0)
@@ -139,12 +139,7 @@ def train_decoder(config: ModelConfig, encoder: FrozenEncoder, sets, valid: list
             pick = torch.rand(ids.shape) < positions
             logits = decoder.logits(decoder.states(x, source, mask)[pick])
             loss = F.cross_entropy(logits.float(), ids[pick])
-        for opt in optimisers:
-            opt.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(decoder.parameters(), 1.0)
-        for opt in optimisers:
-            opt.step()
+        descend(decoder, optimisers, loss)
         step += 1
         bar.update()
         if step % 50 == 0:
