@@ -60,6 +60,9 @@ const bundleSchema = z.object({
     encoder: fileEntry,
     condition: fileEntry,
     denoiser: fileEntry,
+    /** Where these two only add low-rank adapters (training/tdi_training/adapted.py): the graphs in whose files their other weights lie. */
+    condition_base: fileEntry.optional(),
+    denoiser_base: fileEntry.optional(),
     /** Several steps a call (training/tdi_training/loop.py), for devices where a call is dear. */
     denoiser_loop: fileEntry.optional(),
     decoder: fileEntry,

@@ -36,7 +36,8 @@ export function graphRoles(card: BundleCard): GraphRole[] {
 
 /** Names a graph by its content: its file's, and that of the files beside it which it may read weights from. */
 export function graphKey({ files }: BundleCard, role: GraphRole): string {
-  const read = [files[role], files.embeddings, role === "decoder_shortlist" ? files.decoder : undefined];
+  const beside = { decoder_shortlist: files.decoder, condition: files.condition_base, denoiser: files.denoiser_base } as Partial<Record<GraphRole, BundleCard["files"]["decoder"]>>;
+  const read = [files[role], files.embeddings, beside[role]];
   return createHash("sha256").update(read.map((file) => file?.sha256 ?? "").join(" ")).digest("hex").slice(0, 32);
 }
 

@@ -272,6 +272,7 @@ def main() -> None:
     from .commands import add_ablate_command, add_import_command, add_sweep_command
     from .robustness import add_robustness_command
     from .ranking_commands import add_ranking_commands
+    from .rejection_commands import add_rejection_commands
     from .selection_commands import add_selection_commands
 
     parser = argparse.ArgumentParser(prog="tdi_training", description=__doc__)
@@ -376,6 +377,7 @@ def main() -> None:
     p.add_argument("--autoencode", type=float)
     p.add_argument("--autoencode-floor", type=float)
     p.add_argument("--init", help="encoder, random, or a checkpoint to start from")
+    p.add_argument("--adapter-rank", type=int, help="leave the weights of --init as they are and train low-rank adapters beside them")
     p.add_argument("--seed", type=int)
     p.add_argument("--checkpoint-minutes", type=float)
     p.add_argument("--validate-minutes", type=float)
@@ -508,6 +510,7 @@ def main() -> None:
     add_autoregressive_commands(commands)
     add_selection_commands(commands)
     add_ranking_commands(commands)
+    add_rejection_commands(commands)
     add_robustness_command(commands)
 
     args = parser.parse_args()

@@ -19,20 +19,25 @@ from .encoder import FrozenEncoder
 
 def named_weights(path: Path, module: str) -> dict[str, torch.Tensor]:
     """Parameters of `module` ("denoiser", "decoder") in an exported graph, by the names of its PyTorch module."""
-    graph = onnx.load(str(path), load_external_data=False).graph
+    graph = onnx.load(str(path)).graph  # weights that a graph with adapters points to (adapted.py) included
     constants = {item.name: item for item in graph.initializer}
     users: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
     found = {name.removeprefix(f"{module}."): numpy_helper.to_array(item) for name, item in constants.items() if name.startswith(f"{module}.")}
+    unpacked = {}
     for node in graph.node:
-        if node.op_type != "DequantizeLinear":
-            continue
-        rows, scale = (numpy_helper.to_array(constants[name]) for name in node.input[:2])
-        axis = next(a.i for a in node.attribute if a.name == "axis")
-        matrix = rows.astype(np.float32) * np.expand_dims(scale, 1 - axis)
-        product = users[node.output[0]][0]
+        if node.op_type == "DequantizeLinear":
+            rows, scale = (numpy_helper.to_array(constants[name]) for name in node.input[:2])
+            axis = next(a.i for a in node.attribute if a.name == "axis")
+            unpacked[node.output[0]] = rows.astype(np.float32) * np.expand_dims(scale, 1 - axis)
+        elif node.op_type == "MatMul" and all(name in unpacked for name in node.input):
+            unpacked[node.output[0]] = unpacked.pop(node.input[0]) @ unpacked.pop(node.input[1])  # an adapter
+        elif node.op_type == "Add" and all(name in unpacked for name in node.input):
+            unpacked[node.output[0]] = unpacked.pop(node.input[0]) + unpacked.pop(node.input[1])
+    for output, matrix in unpacked.items():
+        product = users[output][0]
         transposed = any(a.name == "transB" and a.i for a in product.attribute)
         added = product if len(product.input) > 2 else next(n for n in users[product.output[0]] if n.op_type == "Add")
         bias = next(name for name in added.input if name.startswith(f"{module}.") and name.endswith(".bias"))

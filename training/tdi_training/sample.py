@@ -68,7 +68,7 @@ def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor
     return steps
 
 
-def led_away(x0: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, novelty: float) -> torch.Tensor:
+def led_away(x0: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, novelty: float | torch.Tensor) -> torch.Tensor:
     """A prediction [B, L, H] with the share `novelty` of the source's latents [B, S, H] taken out of it, place by place (src/model/novelty.ts)."""
     shared = min(x0.shape[1], source.shape[1])
     copy = torch.zeros_like(x0)
@@ -116,10 +116,10 @@ class Clamp:
 
 @torch.no_grad()
 def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
-           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0, novelty: float = 0.0) -> torch.Tensor:
+           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0, novelty: float | torch.Tensor = 0.0) -> torch.Tensor:
     """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
     The `clamp_steps` steps before the last go on from clamped predictions; the last one's is read in any case. All but the last
-    go on from predictions led away from the source by `novelty`; self-conditioning sees them as the network made them.
+    go on from predictions led away from the source by `novelty` (or [B, 1, 1] of them, one a row); self-conditioning sees them as the network made them.
 
     `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
     """
@@ -144,7 +144,7 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
             x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
         if len(coefficients) - 1 - clamp_steps <= i < len(coefficients) - 1:
             x0 = clamp(x0)
-        led = led_away(x0, source, mask, novelty) if novelty and i < len(coefficients) - 1 else x0
+        led = led_away(x0, source, mask, novelty) if i < len(coefficients) - 1 else x0
         x = cx * x + c0 * led + cp * before + (cn * fresh() if cn else 0.0)
         previous, before = x0, led
     return x

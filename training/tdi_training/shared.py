@@ -32,7 +32,7 @@ class Shared:
         if workers > 1:
             model.share_memory()
             ema.share_memory()
-        gradients = [[torch.zeros_like(p) for p in model.parameters()] for _ in range(workers)]
+        gradients = [[torch.zeros_like(p) for p in model.parameters() if p.requires_grad] for _ in range(workers)]
         norms, clock = torch.zeros(workers), torch.tensor([0.0, 1.0])
         for tensor in (norms, clock, *(g for row in gradients for g in row)):
             if workers > 1:
@@ -61,12 +61,12 @@ class Worker:
 
     def __init__(self, shared: Shared, rank: int, workers: int):
         self.shared, self.rank, self.workers = shared, rank, workers
-        named = list(shared.model.named_parameters())
+        named = [(name, p) for name, p in shared.model.named_parameters() if p.requires_grad]
         mine = shards(named, workers)[rank]
         self.names = {name for name, _ in named if name in mine}
         self.indices = [i for i, (name, _) in enumerate(named) if name in mine]
         self.parameters = [p for _, p in named]
-        self.averages = list(shared.ema.parameters())
+        self.averages = [average for average, p in zip(shared.ema.parameters(), shared.model.parameters()) if p.requires_grad]
         for p, g in zip(self.parameters, shared.gradients[rank]):
             p.grad = g
 

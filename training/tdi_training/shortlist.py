@@ -38,6 +38,15 @@ def _point(tensor: onnx.TensorProto, location: str, offset: int) -> None:
         tensor.external_data.add(key=key, value=str(value))
 
 
+def point_into(tensors, data: bytes, location: str) -> None:
+    """Leaves the larger of these tensors where they lie, once, in a file of these bytes beside the graph."""
+    for tensor in tensors:
+        if len(tensor.raw_data) >= LEAST_POINTED:
+            offset = data.find(tensor.raw_data)
+            if offset >= 0 and data.find(tensor.raw_data, offset + 1) < 0:
+                _point(tensor, location, offset)
+
+
 def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: float = 0.0) -> onnx.ModelProto:
     """The graph of a decoder file (its table in int8, as `export` writes it) with a further input, the source's ids [rows, source], that reads
     ids and probabilities among the `kept` ids (sorted, int64) and those of each row's own source. `bonus` is added to the logits of the
@@ -126,11 +135,7 @@ def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: floa
     ]
     used = {name for node in (*body, *head) for name in node.input}
     initializers = [i for i in graph.initializer if i.name in used]
-    for tensor in initializers:
-        if len(tensor.raw_data) >= LEAST_POINTED:
-            offset = data.find(tensor.raw_data)
-            if data.find(tensor.raw_data, offset + 1) < 0:
-                _point(tensor, decoder.name, offset)
+    point_into(initializers, data, decoder.name)
     initializers += [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items() if name in used]
     source = next(i for i in graph.input if i.name == "bias").type.tensor_type.shape
     ids = helper.make_tensor_value_info("ids", TensorProto.INT64, [d.dim_param for d in source.dim])

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from .adapters import adapt, merged
 from .batches import Batch, BatchOptions, BatchStream, ResidentPairs
 from .config import ModelConfig
 from .data import PackedPairs
@@ -47,6 +48,7 @@ class TrainOptions:
     autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, part of it hidden) fade out
     autoencode_floor: float = 0.0  # share of batches that stay autoencoding to the end
     init: str = "encoder"  # encoder | random | a denoiser checkpoint to start from
+    adapter_rank: int = 0  # above 0 the weights of `init` stay and adapters of this rank are trained beside them (adapters.py)
     workers: int = 1  # processes that share the weights, each on a core and a batch of its own
     precision: str = "bf16"  # fp32 where the CPU multiplies bf16 no faster: time a product in both first
     compile: bool = True
@@ -104,7 +106,7 @@ def load_denoiser(path: Path) -> Denoiser:
     """The EMA denoiser of a checkpoint or of an exported EMA file, in fp32 and eval mode."""
     saved = torch.load(path, weights_only=True, map_location="cpu")
     model = Denoiser(ModelConfig.from_json(saved["config"]))
-    model.load_state_dict({k: v.float() for k, v in saved["ema"].items()})
+    model.load_state_dict(merged({k: v.float() for k, v in saved["ema"].items()}))
     return model.eval()
 
 
@@ -133,7 +135,10 @@ def train(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], vali
     many processes of one thread each share the weights (shared.py), each with batches of `b.batch` rows."""
     torch.manual_seed(o.seed)
     out.mkdir(parents=True, exist_ok=True)
-    model = prepare_model(config, o.init).to(device)
+    model = prepare_model(config, o.init)
+    if o.adapter_rank:
+        adapt(model, o.adapter_rank)
+    model.to(device)
     ema = copy.deepcopy(model).eval()
     state = {"step": 0, "examples": 0, "seconds": 0.0, "best": -1.0}
     last = out / "last.pt"
@@ -146,7 +151,7 @@ def train(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], vali
     else:
         (out / "run.json").write_text(json.dumps(
             {"config": config.to_json(), "train": dataclasses.asdict(o), "batches": dataclasses.asdict(b), "device": device,
-             "sets": [[folder.name, w] for folder, w in sets], "parameters": sum(p.numel() for p in model.parameters())}, indent=1))
+             "sets": [[folder.name, w] for folder, w in sets], "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad)}, indent=1))
     shared = Shared.create(model, ema, o.workers)
     args = (shared, state, config, stats, sets, valid, decoder, references, out, o, b, device, sampling)
     if o.workers == 1:

@@ -1,0 +1,104 @@
+"""A bundle's graphs with low-rank adapters (adapters.py) beside their matrices. The graphs that were there stay as files, byte for byte, and the new ones point
+into them: what is added is the two thin matrices, in int8. The runtime adds their product to the matrix once, when it loads the graph."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import helper, numpy_helper
+
+from .adapters import adapters_of, merged
+from .config import ModelConfig
+from .denoiser import Denoiser
+from .encoder import FrozenEncoder
+from .export import PARITY_TEXTS, describe, parity
+from .graphs import export_graphs
+from .shortlist import point_into
+from .train_decoder import load_decoder
+
+ROLES = ("denoiser", "condition")
+
+
+def _stored(matrix: np.ndarray, name: str) -> tuple[list[onnx.TensorProto], onnx.NodeProto, str]:
+    """[m, n] in int8 with a scale for each column: its tensors, the node that unpacks it, and the unpacked name."""
+    scale = np.maximum(np.abs(matrix).max(0), 1e-12).astype(np.float32) / 127
+    tensors = [numpy_helper.from_array(np.round(matrix / scale).astype(np.int8), f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
+    return tensors, helper.make_node("DequantizeLinear", [t.name for t in tensors], [f"{name}_float"], axis=1), f"{name}_float"
+
+
+def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tensor]], module: str = "denoiser") -> tuple[onnx.ModelProto, set[str]]:
+    """The graph of `base` (as `export` stores it: int8 matrices, [in, out]) with W + down' up' in the place of W wherever an adapter (down [rank, in], up [out, rank])
+    has the name of the bias that is added to its product; and the names that were found."""
+    data = base.read_bytes()
+    model = onnx.load_model_from_string(data)
+    graph = model.graph
+    users: dict[str, list[onnx.NodeProto]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(node)
+    found: set[str] = set()
+    nodes, added = [], []
+    for node in graph.node:
+        nodes.append(node)
+        if node.op_type != "DequantizeLinear" or users[node.output[0]][0].op_type != "MatMul":
+            continue
+        product = users[node.output[0]][0]
+        bias = next(i for i in users[product.output[0]][0].input if i.endswith(".bias"))
+        name = bias.removeprefix(f"{module}.").removesuffix(".bias")
+        if name not in adapters:
+            continue
+        found.add(name)
+        down, up = (matrix.float().numpy().T for matrix in adapters[name])
+        sides = [_stored(matrix, f"{name}.{side}") for side, matrix in (("down", down), ("up", up))]
+        added += [tensor for tensors, _, _ in sides for tensor in tensors]
+        nodes += [*(unpack for _, unpack, _ in sides), helper.make_node("MatMul", [out for _, _, out in sides], [f"{name}.learned"]),
+                  helper.make_node("Add", [node.output[0], f"{name}.learned"], [f"{name}.adapted"])]
+        product.input[1] = f"{name}.adapted"
+    point_into(graph.initializer, data, base.name)
+    graph.initializer.extend(added)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    return model, found
+
+
+def adapt_bundle(bundle: Path, checkpoint: Path, stats: Path, decoder: Path) -> dict:
+    """Puts a checkpoint's adapters into the bundle that it was trained from. Its graphs become denoiser_base.onnx and condition_base.onnx; a bundle that has those
+    gets the new adapters in the place of its present ones. Statistics and decoder serve to compare the graphs with PyTorch."""
+    saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+    weights = {name: value.float() for name, value in saved["ema"].items()}
+    adapters = adapters_of(weights)
+    if not adapters:
+        raise SystemExit(f"{checkpoint.name} has no adapters; train with --adapter-rank, or use export")
+    config = ModelConfig.from_json(saved["config"])
+    denoiser = Denoiser(config)
+    denoiser.load_state_dict(merged(weights))
+    denoiser.eval()
+    card = json.loads((bundle / "bundle.json").read_text())
+    files = {role: bundle / card["files"][role]["path"] for role in card["files"]}
+    bases = {role: bundle / f"{role}_base.onnx" for role in ROLES}
+    found: set[str] = set()
+    made = {}
+    for role in ROLES:
+        if not bases[role].exists():
+            files[role].rename(bases[role])
+        made[role], names = adapted_graph(bases[role], adapters)
+        found |= names
+    if missing := sorted(set(adapters) - found):
+        raise SystemExit(f"the bundle's graphs have no matrix for {', '.join(missing)}")
+    for role, model in made.items():
+        (bundle / f"{role}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+        card["files"][role] = describe(bundle, bundle / f"{role}.onnx")
+        card["files"][f"{role}_base"] = describe(bundle, bases[role])
+    encoder = FrozenEncoder(config.encoder, config.layer).load_statistics(stats)
+    with tempfile.TemporaryDirectory() as scratch:
+        reader = load_decoder(decoder, encoder)
+        fp32 = export_graphs(encoder, denoiser, reader, Path(scratch), never_empty=True)
+        final = {role: bundle / card["files"][role]["path"] for role in fp32}
+        card["parity"] = parity(encoder, denoiser, reader, fp32, final, PARITY_TEXTS[card["task"]], never_empty=True)
+    (bundle / "bundle.json").write_text(json.dumps(card, indent=1) + "\n")
+    return {"adapters": len(adapters), "bytes": sum((bundle / f"{role}.onnx").stat().st_size for role in ROLES), **card["parity"]}
