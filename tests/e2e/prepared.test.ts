@@ -116,7 +116,7 @@ describe("prepared graphs", () => {
 
   test("are those that are opened: a shortlist in the decoder's place, where a bundle has one", async () => {
     const [card] = await readCards(projectPath("models"));
-    const { decoder_shortlist: _, ranker: __, sentence_scorer: ___, acceptability: ____, ...others } = card!.files;
+    const { decoder_shortlist: _, ranker: __, sentence_scorer: ___, acceptability: ____, denoiser_base: _____, condition_base: ______, ...others } = card!.files;
     const shortlist = { ...others.decoder, path: "../shared/decoder_shortlist.onnx" };
     assert.deepEqual(graphRoles({ ...card!, files: others }), ["encoder", "condition", "denoiser", "decoder"]);
     const files = { ...others, decoder_shortlist: shortlist };
@@ -124,6 +124,12 @@ describe("prepared graphs", () => {
     assert.deepEqual(graphRoles({ ...card!, files: { ...files, ranker: others.condition } }).at(-1), "ranker");
     const redone = { ...files, decoder: { ...files.decoder, sha256: "0".repeat(64) } };
     assert.notEqual(graphKey({ ...card!, files: redone }, "decoder_shortlist"), graphKey({ ...card!, files }, "decoder_shortlist"), "its weights are the decoder's");
+    for (const role of ["denoiser", "condition"] as const) {
+      const based = { ...files, [`${role}_base`]: files[role] };
+      const another = { ...files, [`${role}_base`]: { ...files[role], sha256: "0".repeat(64) } };
+      assert.deepEqual(graphRoles({ ...card!, files: based }), graphRoles({ ...card!, files }), "a base is not opened by itself");
+      assert.notEqual(graphKey({ ...card!, files: another }, role), graphKey({ ...card!, files: based }, role), "but holds most weights");
+    }
   });
 
   test("that nobody has opened for a month are removed, and so is what a process that ended left half done", async () => {

@@ -14,7 +14,7 @@ from .metrics import _words, is_copy
 from .ranker import overlap
 
 LIKENESS = 0.2  # what overlap with the source costs, against overlap with the reference
-WORSE = 0.5  # logits that a sample may read worse than its source
+WORSE = 0.3  # logits that a sample may read worse than its source
 SLIPS = 0.03  # what each of them costs
 NEAREST = 0.3  # overlap with the reference that a target has at least
 
@@ -50,7 +50,9 @@ def choose(inputs: list[Path], judge: Acceptability, encoder, out: Path) -> dict
 
     scorer = rouge_scorer.RougeScorer(["rougeL"], use_stemmer=False)
     rows = [json.loads(line) for path in inputs for line in path.read_text().splitlines()]
-    kept = [(row, [text for text in row["candidates"] if sound(text, row["src"])]) for row in rows]
+    length = lambda text: len(_words(text))  # noqa: E731
+    # None that is shorter than both texts: a model that leaves words out would learn to leave out more.
+    kept = [(row, [text for text in row["candidates"] if sound(text, row["src"]) and length(text) >= min(length(row["src"]), length(row["trg"]))]) for row in rows]
     well = judged(judge, encoder, [text for row, texts in kept if texts for text in (row["src"], *texts)])
     gains = mean = 0.0
     pairs: list[dict] = []
