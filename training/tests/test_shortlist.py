@@ -65,11 +65,11 @@ class Shortlist(unittest.TestCase):
         np.testing.assert_allclose(probability, wanted, rtol=2e-4)
 
     def test_a_rare_word_that_the_source_has_not_is_never_read(self):
-        feeds = self.feeds("How large is that town?", "How large is Uppsala?")
-        uppsala = self.tokenizer("uppsala", add_special_tokens=False)["input_ids"]
-        self.assertEqual(len(uppsala), 1)
-        self.assertIn(uppsala[0], self.full_read(feeds)[0])
-        self.assertNotIn(uppsala[0], self.read(self.without("uppsala"), feeds)[0])
+        feeds = self.feeds("How large is that town?", "How large is Helsinki?")
+        helsinki = self.tokenizer("helsinki", add_special_tokens=False)["input_ids"]
+        self.assertEqual(len(helsinki), 1)
+        self.assertIn(helsinki[0], self.full_read(feeds)[0])
+        self.assertNotIn(helsinki[0], self.read(self.without("helsinki"), feeds)[0])
 
     def test_a_bonus_raises_the_rare_words_of_the_source_alone(self):
         feeds = self.feeds("How large is Uppsala?", "How large is Stockholm?")
