@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import type { BundleCard } from "./bundle.js";
+import type { BundleCard, FileRole } from "./bundle.js";
 import { sha256OfFile } from "./checksum.js";
 
 /** Raise it when sessions are opened with other options: what was prepared with the old ones is then not found. */
@@ -19,6 +19,9 @@ export const MANIFEST_FILE = "manifest.json";
 
 const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist", "sentence_scorer", "ranker", "acceptability"] as const;
 export type GraphRole = (typeof GRAPH_ROLES)[number];
+
+/** Graphs whose weights lie in another's file. */
+const READS_FROM: Partial<Record<GraphRole, FileRole>> = { decoder_shortlist: "decoder", condition: "condition_base", denoiser: "denoiser_base" };
 
 const manifestSchema = z.object({ [GRAPH_FILE]: z.string(), [WEIGHTS_FILE]: z.string() });
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -36,8 +39,8 @@ export function graphRoles(card: BundleCard): GraphRole[] {
 
 /** Names a graph by its content: its file's, and that of the files beside it which it may read weights from. */
 export function graphKey({ files }: BundleCard, role: GraphRole): string {
-  const beside = { decoder_shortlist: files.decoder, condition: files.condition_base, denoiser: files.denoiser_base } as Partial<Record<GraphRole, BundleCard["files"]["decoder"]>>;
-  const read = [files[role], files.embeddings, beside[role]];
+  const beside = READS_FROM[role];
+  const read = [files[role], files.embeddings, beside && files[beside]];
   return createHash("sha256").update(read.map((file) => file?.sha256 ?? "").join(" ")).digest("hex").slice(0, 32);
 }
 

@@ -7,10 +7,9 @@ import json
 import tempfile
 from pathlib import Path
 
-import numpy as np
 import onnx
 import torch
-from onnx import helper, numpy_helper
+from onnx import helper
 
 from .adapters import adapters_of, merged
 from .config import ModelConfig
@@ -18,21 +17,15 @@ from .denoiser import Denoiser
 from .encoder import FrozenEncoder
 from .export import PARITY_TEXTS, describe, parity
 from .graphs import export_graphs
+from .quantise import as_int8
 from .shortlist import point_into
 from .train_decoder import load_decoder
 
 ROLES = ("denoiser", "condition")
 
 
-def _stored(matrix: np.ndarray, name: str) -> tuple[list[onnx.TensorProto], onnx.NodeProto, str]:
-    """[m, n] in int8 with a scale for each column: its tensors, the node that unpacks it, and the unpacked name."""
-    scale = np.maximum(np.abs(matrix).max(0), 1e-12).astype(np.float32) / 127
-    tensors = [numpy_helper.from_array(np.round(matrix / scale).astype(np.int8), f"{name}_int8"), numpy_helper.from_array(scale, f"{name}_scale")]
-    return tensors, helper.make_node("DequantizeLinear", [t.name for t in tensors], [f"{name}_float"], axis=1), f"{name}_float"
-
-
-def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tensor]], module: str = "denoiser") -> tuple[onnx.ModelProto, set[str]]:
-    """The graph of `base` (as `export` stores it: int8 matrices, [in, out]) with W + down' up' in the place of W wherever an adapter (down [rank, in], up [out, rank])
+def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tensor]], location: str) -> tuple[onnx.ModelProto, set[str]]:
+    """The graph of `base` (as `export` stores it: int8 matrices, [in, out]; beside the new graph it will have the name `location`) with W + down' up' in the place of W wherever an adapter (down [rank, in], up [out, rank])
     has the name of the bias that is added to its product; and the names that were found."""
     data = base.read_bytes()
     model = onnx.load_model_from_string(data)
@@ -49,17 +42,17 @@ def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tens
             continue
         product = users[node.output[0]][0]
         bias = next(i for i in users[product.output[0]][0].input if i.endswith(".bias"))
-        name = bias.removeprefix(f"{module}.").removesuffix(".bias")
+        name = bias.removeprefix("denoiser.").removesuffix(".bias")
         if name not in adapters:
             continue
         found.add(name)
         down, up = (matrix.float().numpy().T for matrix in adapters[name])
-        sides = [_stored(matrix, f"{name}.{side}") for side, matrix in (("down", down), ("up", up))]
-        added += [tensor for tensors, _, _ in sides for tensor in tensors]
-        nodes += [*(unpack for _, unpack, _ in sides), helper.make_node("MatMul", [out for _, _, out in sides], [f"{name}.learned"]),
+        sides = [as_int8(matrix, 1, f"{name}.{side}") for side, matrix in (("down", down), ("up", up))]
+        added += [tensor for tensors, _ in sides for tensor in tensors]
+        nodes += [*(unpack for _, unpack in sides), helper.make_node("MatMul", [unpack.output[0] for _, unpack in sides], [f"{name}.learned"]),
                   helper.make_node("Add", [node.output[0], f"{name}.learned"], [f"{name}.adapted"])]
         product.input[1] = f"{name}.adapted"
-    point_into(graph.initializer, data, base.name)
+    point_into(graph.initializer, data, location)
     graph.initializer.extend(added)
     del graph.node[:]
     graph.node.extend(nodes)
@@ -79,18 +72,15 @@ def adapt_bundle(bundle: Path, checkpoint: Path, stats: Path, decoder: Path) -> 
     denoiser.load_state_dict(merged(weights))
     denoiser.eval()
     card = json.loads((bundle / "bundle.json").read_text())
-    files = {role: bundle / card["files"][role]["path"] for role in card["files"]}
+    if "denoiser_loop" in card["files"]:
+        raise SystemExit(f"{bundle.name} was exported with --loop; that graph would keep the weights of before")
     bases = {role: bundle / f"{role}_base.onnx" for role in ROLES}
-    found: set[str] = set()
-    made = {}
-    for role in ROLES:
-        if not bases[role].exists():
-            files[role].rename(bases[role])
-        made[role], names = adapted_graph(bases[role], adapters)
-        found |= names
-    if missing := sorted(set(adapters) - found):
+    present = {role: base if base.exists() else bundle / card["files"][role]["path"] for role, base in bases.items()}
+    made = {role: adapted_graph(present[role], adapters, bases[role].name) for role in ROLES}
+    if missing := sorted(set(adapters).difference(*(found for _, found in made.values()))):
         raise SystemExit(f"the bundle's graphs have no matrix for {', '.join(missing)}")
-    for role, model in made.items():
+    for role, (model, _) in made.items():
+        present[role].rename(bases[role])
         (bundle / f"{role}.onnx").write_bytes(model.SerializeToString(deterministic=True))
         card["files"][role] = describe(bundle, bundle / f"{role}.onnx")
         card["files"][f"{role}_base"] = describe(bundle, bases[role])

@@ -36,6 +36,14 @@ def strip_metadata(model: onnx.ModelProto) -> None:
         node.name = ""
 
 
+def as_int8(matrix: np.ndarray, axis: int, name: str) -> tuple[list[onnx.TensorProto], onnx.NodeProto]:
+    """A matrix in int8 with a scale for each place of `axis`: its two tensors, and the node that unpacks them."""
+    scale = np.maximum(np.abs(matrix).max(axis=1 - axis), 1e-8) / 127.0
+    rows = np.clip(np.round(matrix / np.expand_dims(scale, 1 - axis)), -127, 127).astype(np.int8)
+    tensors = [numpy_helper.from_array(rows, f"{name}_int8"), numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale")]
+    return tensors, helper.make_node("DequantizeLinear", [tensor.name for tensor in tensors], [f"{name}_float"], axis=axis)
+
+
 def store_int8(model: onnx.ModelProto, minimum: int = 64 * 64) -> int:
     """Weights of every constant matrix kept as int8 with a scale per output channel, computed with in fp32: the runtime
     unpacks them once when it loads. A quarter of the size, and no activation is rounded. Returns how many."""
@@ -48,13 +56,10 @@ def store_int8(model: onnx.ModelProto, minimum: int = 64 * 64) -> int:
         if matrix is not None and len(matrix.dims) == 2 and np.prod(matrix.dims) >= minimum:
             transposed = any(a.name == "transB" and a.i for a in node.attribute)
             axis = 0 if transposed else 1  # the axis of output channels
-            w = numpy_helper.to_array(matrix)
-            scale = np.maximum(np.abs(w).max(axis=1 - axis), 1e-8) / 127.0
-            rows = np.clip(np.round(w / np.expand_dims(scale, 1 - axis)), -127, 127).astype(np.int8)
-            name = f"s{count}"
-            made += [numpy_helper.from_array(rows, f"{name}_int8"), numpy_helper.from_array(scale.astype(np.float32), f"{name}_scale")]
-            nodes.append(helper.make_node("DequantizeLinear", [f"{name}_int8", f"{name}_scale"], [f"{name}_float"], axis=axis))
-            node.input[1] = f"{name}_float"
+            tensors, unpack = as_int8(numpy_helper.to_array(matrix), axis, f"s{count}")
+            made += tensors
+            nodes.append(unpack)
+            node.input[1] = unpack.output[0]
             count += 1
         nodes.append(node)
     del model.graph.node[:]

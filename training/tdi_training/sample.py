@@ -68,7 +68,7 @@ def solver_coefficients(solver: str, schedule: NoiseSchedule, grid: torch.Tensor
     return steps
 
 
-def led_away(x0: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, novelty: float | torch.Tensor) -> torch.Tensor:
+def led_away(x0: torch.Tensor, source: torch.Tensor, mask: torch.Tensor, novelty: float) -> torch.Tensor:
     """A prediction [B, L, H] with the share `novelty` of the source's latents [B, S, H] taken out of it, place by place (src/model/novelty.ts)."""
     shared = min(x0.shape[1], source.shape[1])
     copy = torch.zeros_like(x0)
@@ -116,10 +116,10 @@ class Clamp:
 
 @torch.no_grad()
 def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: float = 0.0, null=None, noise=None,
-           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0, novelty: float | torch.Tensor = 0.0) -> torch.Tensor:
+           generator=None, clamp: Clamp | None = None, clamp_steps: int = 0, novelty: float = 0.0) -> torch.Tensor:
     """Latents [B, canvas, H] from sources [B, S, H]. `null` = (states [1, S0, H], mask [1, S0]) when guidance > 0.
     The `clamp_steps` steps before the last go on from clamped predictions; the last one's is read in any case. All but the last
-    go on from predictions led away from the source by `novelty` (or [B, 1, 1] of them, one a row); self-conditioning sees them as the network made them.
+    go on from predictions led away from the source by `novelty`; self-conditioning sees them as the network made them.
 
     `noise`: optional list of [B, canvas, H] tensors, the first the initial state, then one per noisy step.
     """
@@ -144,7 +144,7 @@ def sample(model: Denoiser, source, mask, canvas: int, coefficients, guidance: f
             x0 = x0 + guidance * (x0 - model.step(x, times, null_kv, null_bias, previous))
         if len(coefficients) - 1 - clamp_steps <= i < len(coefficients) - 1:
             x0 = clamp(x0)
-        led = led_away(x0, source, mask, novelty) if i < len(coefficients) - 1 else x0
+        led = led_away(x0, source, mask, novelty) if novelty and i < len(coefficients) - 1 else x0
         x = cx * x + c0 * led + cp * before + (cn * fresh() if cn else 0.0)
         previous, before = x0, led
     return x
@@ -171,14 +171,14 @@ def cut(ids: list[int], sep: int, special: set[int]) -> list[int]:
 
 @torch.no_grad()
 def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver="ddim", grid="logsnr", guidance=0.0,
-                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), clamp_steps=0, canvas_of=canvas_for, novelty=0.0) -> list[str]:
-    """Generated text for rows of a PackedPairs, batched by canvas. Uses the encoder's tokenizer to spell them."""
+                  seed=0, batch=64, log_snr_range=(-9.0, 4.0), clamp_steps=0, canvas_of=canvas_for, novelty=0.0, side="src") -> list[str]:
+    """Generated text for rows of a PackedPairs, `side` of which is the source, batched by canvas. Uses the encoder's tokenizer to spell them."""
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     coefficients = solver_coefficients(solver, schedule, time_grid(steps, schedule, grid, log_snr_range))
     generator = torch.Generator().manual_seed(seed)
     tok = encoder.tokenizer
     special = set(tok.all_special_ids)
-    lengths = data.lengths("src")
+    lengths = data.lengths(side)
     null = null_condition(encoder)
     texts: dict[int, str] = {}
     groups: dict[int, list[int]] = {}
@@ -189,7 +189,7 @@ def generate_rows(model, decoder, encoder, data, rows, config, steps=16, solver=
         for start in range(0, len(members), batch):
             part = np.array(members[start : start + batch])
             width = min(int(lengths[part].max()), config.source_length)
-            ids = torch.from_numpy(data.batch_tokens("src", part, width, encoder.pad_id))
+            ids = torch.from_numpy(data.batch_tokens(side, part, width, encoder.pad_id))
             source, mask = encoder(ids), (ids != encoder.pad_id).float()
             clamp = Clamp(encoder, decoder, source, mask, ids)
             x = sample(model, source, mask, canvas, coefficients, guidance, null, generator=generator, clamp=clamp,

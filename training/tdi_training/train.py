@@ -137,6 +137,8 @@ def train(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], vali
     out.mkdir(parents=True, exist_ok=True)
     model = prepare_model(config, o.init)
     if o.adapter_rank:
+        if o.init in ("encoder", "random"):
+            raise SystemExit("--adapter-rank needs a trained denoiser as --init")
         adapt(model, o.adapter_rank)
     model.to(device)
     ema = copy.deepcopy(model).eval()

@@ -79,7 +79,7 @@ class AdaptersTest(unittest.TestCase):
             strip_metadata(stored)
             base = Path(folder) / "condition_base.onnx"
             base.write_bytes(stored.SerializeToString(deterministic=True))
-            model, found = adapted_graph(base, adapters)
+            model, found = adapted_graph(base, adapters, base.name)
             self.assertEqual(found, {name for name in adapters if name.endswith((".crossattention.key", ".crossattention.value", "copy.key"))})
             path.write_bytes(model.SerializeToString(deterministic=True))
             self.assertLess(path.stat().st_size, base.stat().st_size / 2)
