@@ -2,7 +2,7 @@ import { resolve } from "node:path";
 import type { BundleSummary, GenerateReply, StageTimings, StepEvent } from "./engine/contract.js";
 import { completeOptions, type OpenOptions } from "./engine/options.js";
 import { StepScheduler } from "./engine/step-scheduler.js";
-import type { PartRequest, PartResult, Pipeline } from "./model/pipeline-contract.js";
+import type { PartRequest, PartResult, Pipeline, SampleRow } from "./model/pipeline-contract.js";
 
 export interface SamplerOptions {
   /** onnxruntime intra-op threads per session; 1 when absent. */
@@ -61,7 +61,7 @@ export async function createSampler(bundleDir: string, { threads = 1, cacheDir }
 /** Runs one text to its end, a row at a time. */
 async function sampleText(pipeline: Pipeline, request: PartRequest, signal: AbortSignal | undefined, onStep: SampleOptions["onStep"]): Promise<PartResult> {
   const { everySteps = Infinity } = request;
-  const scheduler = new StepScheduler({ batching: "off", maxRows: 1, stepsPerCall: 1 });
+  const scheduler = new StepScheduler<SampleRow>({ batching: "off", maxRows: 1, stepsPerCall: 1 });
   const part = await pipeline.prepare(request);
   const began = performance.now();
   scheduler.add(part.rows);
@@ -69,12 +69,12 @@ async function sampleText(pipeline: Pipeline, request: PartRequest, signal: Abor
     await new Promise((resume) => setImmediate(resume));
     signal?.throwIfAborted();
     await pipeline.advance(tick.shape, tick.rows, tick.steps);
-    for (const row of tick.rows) if (onStep && (row.done % everySteps === 0 || row.done === row.steps)) onStep(await pipeline.read(row));
+    for (const row of tick.rows) if (onStep && !row.silent && (row.done % everySteps === 0 || row.done === row.steps)) onStep(await pipeline.read(row));
     for (const row of scheduler.settle(tick)) {
       await pipeline.collect(row);
       pipeline.release(row.shape);
     }
-    if (scheduler.idle) scheduler.add(pipeline.more(part));
+    if (scheduler.idle) scheduler.add(await pipeline.more(part, onStep));
   }
   return pipeline.finish(part, performance.now() - began);
 }

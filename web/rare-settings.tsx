@@ -19,7 +19,7 @@ interface Props {
 /** The settings that few need, folded away; open where a link or the server says something of one. */
 export function RareSettings({ settings, change, bundle, limits, faultOf }: Props) {
   const [open, setOpen] = useState(false);
-  const faulty = ["grid", "guidance", "clamp_steps", "best_of", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
+  const faulty = ["grid", "guidance", "clamp_steps", "best_of", "revisions", "ranking", "canvas", "truncation"].some((field) => faultOf(field) !== undefined);
   return (
     <details class="rare" open={open || faulty || RARE.some((key) => settings[key] !== "")} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>More settings</summary>
@@ -42,6 +42,11 @@ export function RareSettings({ settings, change, bundle, limits, faultOf }: Prop
         <Field label="Samples" help="The best are shown" fault={faultOf("best_of")}>
           {(attributes) => (
             <input {...attributes} type="number" min="1" max={limits?.candidates ?? 16} placeholder={bundle ? String(bundle.defaults.best_of) : ""} value={settings.bestOf} onInput={(event) => change({ bestOf: event.currentTarget.value })} />
+          )}
+        </Field>
+        <Field label="Revisions" help="Mend what reads badly" fault={faultOf("revisions")}>
+          {(attributes) => (
+            <input {...attributes} type="number" min="0" max="4" placeholder={bundle ? String(bundle.defaults.revisions) : ""} value={settings.revisions} onInput={(event) => change({ revisions: event.currentTarget.value })} />
           )}
         </Field>
         <Field label="Ranking" help="What makes the best one" fault={faultOf("ranking")}>

@@ -15,6 +15,7 @@ export interface Settings {
   steps: string;
   guidance: string;
   novelty: string;
+  revisions: string;
   solver: Solver | "";
   candidates: string;
   seed: string;
@@ -27,10 +28,10 @@ export interface Settings {
   truncation: "end" | "";
 }
 
-export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", novelty: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", bestOf: "", ranking: "", canvas: "", truncation: "" };
+export const START: Settings = { task: "paraphrase", text: "", steps: "", guidance: "", novelty: "", revisions: "", solver: "", candidates: "3", seed: "", maxWords: "", grid: "", clampSteps: "", bestOf: "", ranking: "", canvas: "", truncation: "" };
 
 /** Settings that few need; the page keeps them folded while all are as at the start. */
-export const RARE = ["grid", "guidance", "clampSteps", "bestOf", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
+export const RARE = ["grid", "guidance", "clampSteps", "bestOf", "revisions", "ranking", "canvas", "truncation"] as const satisfies readonly (keyof Settings)[];
 
 /** Names in the address; short, as links are pasted into chats. */
 const KEYS: Record<keyof Settings, string> = {
@@ -39,6 +40,7 @@ const KEYS: Record<keyof Settings, string> = {
   steps: "steps",
   guidance: "w",
   novelty: "novelty",
+  revisions: "rev",
   solver: "solver",
   candidates: "n",
   seed: "seed",
@@ -76,7 +78,7 @@ export function fromHash(hash: string): Settings {
   settings.ranking = read("ranking", oneOf(RANKINGS)) as Ranking | "";
   settings.truncation = read("truncation", /^end$/) as "end" | "";
   for (const key of ["guidance", "novelty"] as const) settings[key] = read(key, /^\d{1,2}(\.\d{1,3})?$/);
-  for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "bestOf", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
+  for (const key of ["steps", "candidates", "seed", "maxWords", "clampSteps", "bestOf", "revisions", "canvas"] as const) settings[key] = read(key, /^\d{1,10}$/);
   return settings;
 }
 
@@ -89,6 +91,7 @@ export function toRequest(settings: Settings): GenerateRequest {
   if (settings.steps !== "") request.steps = Number(settings.steps);
   if (settings.guidance !== "") request.guidance = Number(settings.guidance);
   if (settings.novelty !== "") request.novelty = Number(settings.novelty);
+  if (settings.revisions !== "") request.revisions = Number(settings.revisions);
   if (settings.solver !== "") request.solver = settings.solver;
   if (settings.maxWords !== "") request.max_words = Number(settings.maxWords);
   if (settings.grid !== "") request.grid = settings.grid;

@@ -45,7 +45,7 @@ export function Timings({ reply, keepSeed, kept }: Props) {
         ))}
       </dl>
       <p class="used">
-        {`${model} · ${used.steps} steps · ${used.solver} on the ${used.grid} grid · ${used.clamp_steps} clamped · guidance ${used.guidance} · novelty ${used.novelty} · best of ${used.best_of} by ${used.ranking} · ${usage.source_tokens} tokens read · ${usage.canvas} places · seed ${used.seed}`}{" "}
+        {`${model} · ${used.steps} steps · ${used.solver} on the ${used.grid} grid · ${used.clamp_steps} clamped · guidance ${used.guidance} · novelty ${used.novelty} · best of ${used.best_of} by ${used.ranking} · ${usage.revisions} revisions, ${used.revisions} a candidate at most · ${usage.source_tokens} tokens read · ${usage.canvas} places · seed ${used.seed}`}{" "}
         <button type="button" class="chip" disabled={kept} onClick={() => keepSeed(used.seed)}>
           {kept ? "Seed kept" : "Keep the seed"}
         </button>

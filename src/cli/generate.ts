@@ -4,7 +4,7 @@ import { once } from "node:events";
 import type { Writable } from "node:stream";
 import { text as readAll } from "node:stream/consumers";
 import { parseArgs } from "node:util";
-import { GRIDS, MOST_NOVELTY, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
+import { GRIDS, MOST_NOVELTY, MOST_REVISIONS, RANKINGS, SOLVERS, type GenerateReply, type Task } from "../engine/contract.js";
 import { mapOrdered } from "../ordered.js";
 import { EXIT, integer, number, usage } from "./exit.js";
 import { localGenerator, remoteGenerator, RequestFault, type Generator } from "./generator.js";
@@ -26,6 +26,7 @@ const OPTIONS = {
   steps: { type: "string" },
   guidance: { type: "string" },
   novelty: { type: "string" },
+  revisions: { type: "string" },
   solver: { type: "string" },
   grid: { type: "string" },
   "clamp-steps": { type: "string" },
@@ -61,6 +62,7 @@ How (a line of --lines can say otherwise for itself)
   --steps <n>           denoising steps
   --guidance <w>        weight of classifier-free guidance; 0 is off
   --novelty <n>         how far to lead away from the text's own wording, 0 to ${MOST_NOVELTY}
+  --revisions <n>       times that a candidate that reads badly is revised at most, 0 to ${MOST_REVISIONS}
   --solver <name>       ${SOLVERS.join(", ")}
   --grid <name>         how steps are spaced: ${GRIDS.join(", ")}
   --clamp-steps <n>     steps before the last that go on from words
@@ -95,6 +97,7 @@ function bodyOf(values: Values): Record<string, unknown> {
     steps: integer(values.steps, "steps", 1),
     guidance: number(values.guidance, "guidance", 0),
     novelty: number(values.novelty, "novelty", 0, MOST_NOVELTY),
+    revisions: integer(values.revisions, "revisions", 0),
     solver: values.solver,
     grid: values.grid,
     clamp_steps: integer(values["clamp-steps"], "clamp-steps", 0),

@@ -103,6 +103,10 @@ export interface GenerateRequest {
    * How far samples are led away from the text's own wording; 0 is not at all. More is less alike and less often a copy, and loses more of what the text says. Of several samples some are led further than others. The bundle's default when absent.
    */
   novelty?: number;
+  /**
+   * How often a candidate that reads badly is revised at most; 0 is never. The places at fault are blanked, with a place more or less beside them, and filled in by the denoiser; what reads best takes the candidate's place. It needs ranking by quality, more than one sample, and a bundle that can tell such places. The bundle's default when absent.
+   */
+  revisions?: number;
   solver?: Solver;
   grid?: Grid;
   /**
@@ -149,6 +153,7 @@ export interface GenerateReply {
     steps: number;
     guidance: number;
     novelty: number;
+    revisions: number;
     solver: Solver;
     grid: Grid;
     clamp_steps: number;
@@ -203,6 +208,10 @@ export interface Result {
      * Samples that were drawn; best_of at most.
      */
     samples: number;
+    /**
+     * Revisions that its candidates went through.
+     */
+    revisions: number;
     /**
      * Tokens of the first candidate.
      */
@@ -267,7 +276,7 @@ export interface FieldProblem {
   }[];
 }
 /**
- * What a row reads as after some of its steps.
+ * What a row reads as after some of its steps, and once more after its last where its result was revised.
  */
 export interface StepEvent {
   /**
@@ -359,6 +368,7 @@ export interface Bundle {
     steps: number;
     guidance: number;
     novelty: number;
+    revisions: number;
     solver: Solver;
     grid: Grid;
     clamp_steps: number;

@@ -14,6 +14,9 @@ export const MOST_NOVELTY = 0.5;
 /** Samples of a text at most, whatever a server's limits. */
 export const MOST_SAMPLES = 16;
 
+/** Times that a candidate may be revised at most. */
+export const MOST_REVISIONS = 4;
+
 export const RANKINGS = ["mbr", "confidence", "quality"] as const;
 export type Ranking = (typeof RANKINGS)[number];
 
@@ -35,6 +38,8 @@ export interface GenerateOptions {
   grid?: GridName;
   /** Steps before the last whose prediction is read as text and encoded again; the bundle's default when absent. */
   clampSteps?: number;
+  /** Times that a candidate that reads badly may be revised (src/model/reviser.ts), 0 = not; the bundle's default when absent. */
+  revisions?: number;
   /** How candidates are ordered (src/model/candidates.ts); the bundle's default when absent. */
   ranking?: Ranking;
   /** "error": a source over the limit is a 422; "end": it is cut at its end and the reply says by how much. */
@@ -58,7 +63,7 @@ export interface GenerateRequest {
 }
 
 /**
- * What a row reads as after `step` of its `steps`: its present prediction of x0, decoded; after the last step, its result.
+ * What a row reads as after `step` of its `steps`: its present prediction of x0, decoded; after the last step, its result; once more where that is revised.
  * Rows report independently of each other. When a lost engine process makes a request run again, its steps are reported again.
  */
 export interface StepEvent {
@@ -99,7 +104,7 @@ export interface TextResult {
   /** The first candidate's text. */
   text: string;
   candidates: Candidate[];
-  usage: { source_tokens: number; truncated_tokens: number; unselected_tokens: number; steps: number; canvas: number; samples: number; output_tokens: number };
+  usage: { source_tokens: number; truncated_tokens: number; unselected_tokens: number; steps: number; canvas: number; samples: number; revisions: number; output_tokens: number };
   warnings: Warning[];
 }
 
@@ -127,7 +132,7 @@ export interface GenerateReply {
   model: string;
   results: TextResult[];
   /** What was really used, defaults filled in. */
-  used: { steps: number; guidance: number; novelty: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; best_of: number; ranking: Ranking; clamp_steps: number };
+  used: { steps: number; guidance: number; novelty: number; revisions: number; solver: SolverName; grid: GridName; seed: number; num_candidates: number; best_of: number; ranking: Ranking; clamp_steps: number };
   timings: StageTimings;
   /** Of the text whose timings these are; only for a request that asked for them. */
   ticks?: TickSpan[];
@@ -142,7 +147,7 @@ export interface BundleSummary {
   licence: string;
   provider: string;
   precision: string;
-  defaults: { steps: number; guidance: number; novelty: number; solver: SolverName; grid: GridName; clamp_steps: number; best_of: number; ranking: Ranking };
+  defaults: { steps: number; guidance: number; novelty: number; revisions: number; solver: SolverName; grid: GridName; clamp_steps: number; best_of: number; ranking: Ranking };
   limits: { source_tokens: number; read_tokens?: number; canvases: number[]; max_steps: number; max_guidance: number };
   scores: Record<string, unknown>;
   sha256: Record<string, string>;

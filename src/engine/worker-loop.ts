@@ -1,7 +1,7 @@
 import { ERRORS, TdiError } from "../errors.js";
 import type { LoadOptions, PartRequest, Pipeline, PreparedPart, SampleRow } from "../model/pipeline-contract.js";
 import { traceOf } from "../telemetry/failure.js";
-import type { EngineFault, Task } from "./contract.js";
+import type { EngineFault, StepEvent, Task } from "./contract.js";
 import { type EngineLoadOptions, type FromWorker, OUT_OF_MEMORY_EXIT, type ToWorker } from "./protocol.js";
 import { StepScheduler, type Tick } from "./step-scheduler.js";
 import { TickLog } from "./tick-log.js";
@@ -182,7 +182,7 @@ class Worker {
 
   async #report({ run, row }: ScheduledRow, before: number): Promise<void> {
     const { everySteps } = run.part;
-    if (everySteps === undefined || run.cancelled || row.done === before) return;
+    if (everySteps === undefined || run.cancelled || row.silent || row.done === before) return;
     const due = row.done === row.steps || Math.floor(row.done / everySteps) > Math.floor(before / everySteps);
     if (due) send({ type: "event", id: run.id, event: await run.pipeline!.read(row) });
   }
@@ -191,7 +191,8 @@ class Worker {
     await run.pipeline!.collect(row);
     run.left -= 1;
     if (run.left > 0 || run.cancelled) return;
-    const more = run.pipeline!.more(run.prepared!);
+    const told = run.part.everySteps === undefined ? undefined : (event: StepEvent) => send({ type: "event", id: run.id, event });
+    const more = await run.pipeline!.more(run.prepared!, told);
     if (more.length > 0) return this.#schedule(run, more);
     const result = run.pipeline!.finish(run.prepared!, performance.now() - run.startedAt);
     result.timings.queue = run.queueMs;

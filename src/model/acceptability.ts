@@ -5,18 +5,28 @@ import { floats, floatsOf } from "./session.js";
 const LOOKED_AT = 64;
 
 /** Tells whether a text reads as a person's would, by a small network trained on sentences with and without a slip. */
+export interface Reading {
+  /** The logit that the text reads well: below 0 it rather does not. A source of names or words that the network does not know may be low by itself. */
+  score: number;
+  /** The logit for each token looked at that a slip is there, or beside it; absent where the graph does not tell. */
+  doubts: Float32Array | undefined;
+}
+
 export class Acceptability {
   constructor(
     private readonly graph: ort.InferenceSession,
     private readonly hidden: number,
   ) {}
 
-  /**
-   * The logit that it does: below 0 it rather does not. A source of names or words that the network does not know may be low by itself.
-   * @param text normalised latents [tokens, hidden], special tokens among them, without padding
-   */
-  async score(text: Float32Array): Promise<number> {
+  /** True where it can tell places. */
+  get tellsPlaces(): boolean {
+    return this.graph.outputNames.includes("slips");
+  }
+
+  /** @param text normalised latents [tokens, hidden], special tokens among them, without padding */
+  async read(text: Float32Array): Promise<Reading> {
     const tokens = Math.min(LOOKED_AT, text.length / this.hidden);
-    return floatsOf(await this.graph.run({ text: floats(text.subarray(0, tokens * this.hidden), 1, tokens, this.hidden) }), "score")[0]!;
+    const told = await this.graph.run({ text: floats(text.subarray(0, tokens * this.hidden), 1, tokens, this.hidden) });
+    return { score: floatsOf(told, "score")[0]!, doubts: this.tellsPlaces ? floatsOf(told, "slips") : undefined };
   }
 }

@@ -1,7 +1,7 @@
 import { readFile, readdir, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve, sep } from "node:path";
 import { z } from "zod";
-import { MOST_NOVELTY, MOST_SAMPLES, RANKINGS, SOLVERS, TASKS } from "../engine/contract.js";
+import { MOST_NOVELTY, MOST_REVISIONS, MOST_SAMPLES, RANKINGS, SOLVERS, TASKS } from "../engine/contract.js";
 import { sha256OfFile } from "./checksum.js";
 
 const FORMAT = 1;
@@ -41,6 +41,8 @@ const bundleSchema = z.object({
     /** How far samples are led away from their source's wording (novelty.ts). */
     novelty: z.number().min(0).max(MOST_NOVELTY).default(0),
     clamp_steps: z.number().int().min(0).default(0),
+    /** Times that a candidate that reads badly is revised at most. */
+    revisions: z.number().int().min(0).max(MOST_REVISIONS).default(0),
     /** Samples of a text, of which the best is returned. */
     best_of: z.number().int().min(1).max(MOST_SAMPLES).default(1),
     ranking: z.enum(RANKINGS).default("mbr"),
@@ -55,7 +57,7 @@ const bundleSchema = z.object({
     max_guidance: z.number().min(0),
   }),
   canvas_rule: z.object({ ratio: z.number().min(0), extra: z.number().int() }),
-  tokens: z.object({ pad: z.number().int(), cls: z.number().int(), sep: z.number().int(), unk: z.number().int(), special: z.array(z.number().int()) }),
+  tokens: z.object({ pad: z.number().int(), cls: z.number().int(), sep: z.number().int(), unk: z.number().int(), /** What stands for a blank; unk unless given. */ mask: z.number().int().optional(), special: z.array(z.number().int()) }),
   files: z.object({
     encoder: fileEntry,
     condition: fileEntry,

@@ -6,7 +6,15 @@ import type { Sampled } from "./candidates.js";
 import type { Decoded } from "./decoder.js";
 import type { PartRequest, PartResult, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import type { Estimates } from "./quality.js";
+import type { Revision } from "./reviser.js";
+import type { Draft } from "./revision.js";
 import type { SolverStep } from "./solver.js";
+
+/** What is known of a sample besides its text. */
+export interface Estimate extends Omit<Estimates, "text"> {
+  /** Logit for each of its tokens, special ones among them, that a slip is there; absent where the bundle cannot tell. */
+  doubts: Float32Array | undefined;
+}
 
 export interface SpelledSample {
   candidate: Sampled;
@@ -31,7 +39,11 @@ export interface DiffusionRow extends SampleRow, BatchRow {
   /** The text of that. */
   spelled?: SpelledSample;
   /** Where candidates are ranked by quality. */
-  estimate?: Omit<Estimates, "text">;
+  estimate?: Estimate;
+  /** Of a draft in a revision: the tokens that it keeps. */
+  readonly draft?: Draft;
+  /** Times that it was revised. */
+  revisions: number;
 }
 
 export interface DiffusionPart extends PreparedPart<DiffusionRow> {
@@ -45,7 +57,12 @@ export interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly used: PartResult["used"];
   readonly conditioningMs: number;
   decodingMs: number;
+  /** Its samples. */
   rows: DiffusionRow[];
+  /** The one under way, how many there were, and their drafts. */
+  revision?: Revision | undefined;
+  revisions: number;
+  drafted: number;
   /** What was estimated of its samples, by their tokens: several often come out the same. */
-  readonly estimates: Map<string, Omit<Estimates, "text">>;
+  readonly estimates: Map<string, Estimate>;
 }

@@ -9,6 +9,7 @@ import { TextDiffusion } from "./pipeline.js";
 import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
 import { Ranker } from "./ranker.js";
+import { Reviser } from "./reviser.js";
 import { SampleReader } from "./sample-reader.js";
 import { SharedFiles } from "./shared-files.js";
 
@@ -30,7 +31,8 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
   const decoder = await files.session(bundle, decoderRole(card));
   const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability });
-  return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, selector: await files.selector(paths.selector), scorer }, device);
+  const reviser = new Reviser(card, conditioner, reader);
+  return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }
 
 /**

@@ -33,6 +33,8 @@ export interface SampleRow {
   readonly steps: number;
   /** Steps done. */
   readonly done: number;
+  /** It is no sample of its own but part of work on one: no events are told of it. */
+  readonly silent?: boolean;
 }
 
 /** A text that is encoded, and its rows. */
@@ -59,8 +61,11 @@ export interface Pipeline {
   read(row: SampleRow): Promise<StepEvent>;
   /** Decodes a row whose steps are all done, in the call after which they were. */
   collect(row: SampleRow): Promise<void>;
-  /** Further rows of a text, all of which are collected, where what came of them leaves something to wish for; none where it does not. They count as its rows. */
-  more(part: PreparedPart): readonly SampleRow[];
+  /**
+   * Further rows of a text, all of which are collected, where what came of them leaves something to wish for; none where it does not.
+   * @param told gets the last event of a row once more where its result became another
+   */
+  more(part: PreparedPart, told?: (event: StepEvent) => void): Promise<readonly SampleRow[]>;
   /** The result of a text, all rows of which are collected; `elapsedMs` is the time since its first call, what collecting took included. */
   finish(part: PreparedPart, elapsedMs: number): PartResult;
   /** A real inference of every shape class through every graph; throws when any fails. */

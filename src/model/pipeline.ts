@@ -15,6 +15,7 @@ import { widths } from "./lengths.js";
 import { type Lead, ledAway, noveltyOf } from "./novelty.js";
 import type { PartRequest, PartResult, Pipeline } from "./pipeline-contract.js";
 import type { SampleReader } from "./sample-reader.js";
+import type { Reviser } from "./reviser.js";
 import { noiseSchedule } from "./schedule.js";
 import { type SolverStep, solverSteps } from "./solver.js";
 
@@ -24,6 +25,7 @@ export interface PipelineParts {
   readonly conditioner: Conditioner;
   readonly denoiser: DenoiserSessions;
   readonly reader: SampleReader;
+  readonly reviser: Reviser;
   readonly selector: Selector | undefined;
   readonly scorer: SentenceScorer | undefined;
 }
@@ -86,6 +88,8 @@ export class TextDiffusion implements Pipeline {
       conditioningMs: performance.now() - began,
       decodingMs: 0,
       rows: [],
+      revisions: 0,
+      drafted: 0,
       estimates: new Map(),
     };
     this.#draw(part, used.ranking === "quality" ? Math.max(options.numCandidates, Math.ceil(options.bestOf / 2)) : options.bestOf, "apart");
@@ -109,25 +113,37 @@ export class TextDiffusion implements Pipeline {
       weight: guidance > 0 ? 2 : 1,
       steps,
       done: 0,
+      revisions: 0,
     }));
     part.rows.push(...rows);
     return rows;
   }
 
-  /** The other half of the samples, unless the first holds one of which no fault is known, and as many candidates as are asked for. */
-  more(part: DiffusionPart): readonly DiffusionRow[] {
+  /** The other half of the samples, unless the first holds one of which no fault is known but such as can be revised, and as many candidates as are asked for. */
+  #otherHalf(part: DiffusionPart): readonly DiffusionRow[] {
     const { rows, used } = part;
-    if (rows.length === used.best_of) return [];
-    const began = performance.now();
-    const sampled = this.parts.reader.samples(part).map(({ candidate }) => candidate);
-    const appraised = this.parts.reader.appraise(part, sampled);
+    if (rows.length === used.best_of || used.ranking !== "quality" || part.revisions > 0) return [];
+    const sampled = this.parts.reader.samples(rows).map(({ candidate }) => candidate);
+    const appraised = this.parts.reader.appraise(part, rows, sampled);
     const ranked = rank(sampled, this.task, appraised);
     const [best] = ranked;
     const { is_copy: isCopy, finish_reason: reason } = sampled[best!.index]!;
+    const { sound, readable } = appraised[best!.index]!;
     const copied = isCopy && this.task === "paraphrase";
-    const enough = ranked.length >= used.num_candidates && appraised[best!.index]!.sound && !copied && reason === "stop";
-    part.decodingMs += performance.now() - began;
+    const enough = ranked.length >= used.num_candidates && sound && (readable || used.revisions > 0) && !copied && reason === "stop";
     return enough ? [] : this.#draw(part, used.best_of, copied ? "further" : "nearer");
+  }
+
+  /** Further samples of a text, and then drafts of those that read badly. */
+  async more(part: DiffusionPart, told?: (event: StepEvent) => void): Promise<readonly DiffusionRow[]> {
+    const began = performance.now();
+    const { reader, reviser } = this.parts;
+    const revised = reviser.settle(part);
+    if (revised) told?.(reader.lastEvent(revised));
+    const rows = this.#otherHalf(part);
+    const found = rows.length > 0 ? rows : await reviser.begin(part);
+    part.decodingMs += performance.now() - began;
+    return found;
   }
 
   /** What the network chooses of a text, where the bundle has one. */
@@ -170,10 +186,11 @@ export class TextDiffusion implements Pipeline {
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
     const batch = this.#batches.get(row.shape)!;
-    // The samples of a text mostly end in the same call: they are read in one.
+    // The samples of a text mostly end in the same call: they are read in one. Drafts without a blank need no denoising.
     if (row.decoded === undefined) {
-      const ended = [row, ...row.part.rows.filter((other) => other !== row && other.done === other.steps && other.decoded === undefined)];
-      await this.parts.reader.collect(ended, ended.map((each) => batch.state(each)));
+      const company = row.draft === undefined ? row.part.rows : row.part.revision!.drafts;
+      const ended = [row, ...company.filter((other) => other !== row && other.done === other.steps && other.decoded === undefined)];
+      await this.parts.reader.collect(ended, ended.map((each) => (each.steps === 0 ? each.start!.latents : batch.state(each))));
     }
     row.part.decodingMs += performance.now() - began;
   }
@@ -181,7 +198,7 @@ export class TextDiffusion implements Pipeline {
   finish(part: DiffusionPart, elapsedMs: number): PartResult {
     const { source, used } = part;
     const began = performance.now();
-    const spelled = this.parts.reader.samples(part);
+    const spelled = this.parts.reader.samples(part.rows);
     const sampled = spelled.map(({ candidate }) => candidate);
     const ranked = rank(sampled, this.task, this.parts.reader.judge(part, sampled));
     const candidates = ranked.slice(0, used.num_candidates).map(({ index, count }) => ({ ...spelled[index]!.candidate, count }));
@@ -199,6 +216,7 @@ export class TextDiffusion implements Pipeline {
           steps: used.steps,
           canvas: source.canvas,
           samples: part.rows.length,
+          revisions: part.revisions,
           output_tokens: first.tokens,
         },
         warnings: source.warnings,
@@ -254,7 +272,9 @@ export class TextDiffusion implements Pipeline {
     const clampSteps = Math.min(options.clampSteps ?? defaults.clamp_steps, steps - 1);
     const noise = noiseSchedule(schedule.name, schedule.d);
     const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
-    return { steps, guidance, novelty, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
+    // What is revised is what reads badly, which only samples that are ranked by quality are looked at for.
+    const revisions = ranking === "quality" && options.bestOf > 1 && this.parts.reader.tellsPlaces ? (options.revisions ?? defaults.revisions) : 0;
+    return { steps, guidance, novelty, revisions, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
   }
 
   async #newBatch({ shape, condition }: DiffusionRow): Promise<DenoiserBatch> {

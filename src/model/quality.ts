@@ -17,8 +17,9 @@ export interface Estimates {
 }
 
 export interface Appraisal extends Judgement {
-  /** No fault is known of it. */
+  /** No fault is known of it, unless it reads badly. */
   sound: boolean;
+  readable: boolean;
 }
 
 /**
@@ -36,7 +37,10 @@ const OTHER_END = 0.1;
 const PREFERENCE = 0.2;
 /** Of a logit by which it reads worse than its source; chosen on the first 700 rows (tenth round). */
 const SLIPS = 0.06;
-/** Beyond so many it is known to be at fault. */
+const WEIGHTS = { likeness: LIKENESS, slips: SLIPS };
+/** For versions of one sample: which of them reads best, more than which is worded least like the source. A slip makes a text less like it too. */
+export const AMONG_VERSIONS = { likeness: 0.1, slips: 0.12 };
+/** Beyond so many it reads badly. */
 const MOST_SLIPS = 1.5;
 
 /** A sample further from its source in meaning is no paraphrase of it ("?" for "Thank you."). Of 2,048 outputs for questions one is, and 2 % of their references are. */
@@ -74,7 +78,7 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
  * negation or means something else altogether is wrong, as is one of a statement that asks, or leaves words out and does nothing else (a question with a word less is mostly
  * the same question; "Glass is made from." is nothing): the source itself is better than "What should I eat?" for "What should I not eat?".
  */
-export function quality(samples: readonly Estimates[], source: string, task: Task): Appraisal[] {
+export function quality(samples: readonly Estimates[], source: string, task: Task, { likeness: unlike, slips: well } = WEIGHTS): Appraisal[] {
   const tokens = bleuTokens(source);
   const statement = states(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
@@ -85,9 +89,9 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const shortened = paraphrasing && isShortened(own, tokens);
     const otherEnd = endsOtherwise(text, source, task);
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
-    const likeness = paraphrasing ? LIKENESS * sentenceBleu(own, tokens) : 0;
-    const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - SLIPS * slips - faults - likeness;
+    const likeness = paraphrasing ? unlike * sentenceBleu(own, tokens) : 0;
+    const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - well * slips - faults - likeness;
     const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || (statement && (shortened || asked(text) > 0)));
-    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd && slips <= MOST_SLIPS };
+    return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd, readable: slips <= MOST_SLIPS };
   });
 }

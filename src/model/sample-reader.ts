@@ -3,14 +3,14 @@ import type { Condition, Conditioner } from "../conditioning/condition.js";
 import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { StepEvent } from "../engine/contract.js";
-import type { Acceptability } from "./acceptability.js";
+import type { Acceptability, Reading } from "./acceptability.js";
 import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
 import { decodeRows, type Decoded } from "./decoder.js";
-import type { DiffusionPart, DiffusionRow, SpelledSample, Standard } from "./diffusion-row.js";
+import type { DiffusionPart, DiffusionRow, Estimate, SpelledSample, Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
-import { type Appraisal, type Estimates, quality } from "./quality.js";
+import { type AMONG_VERSIONS, type Appraisal, quality } from "./quality.js";
 import type { Ranker } from "./ranker.js";
 import { cosine, pooled } from "./similarity.js";
 
@@ -40,14 +40,23 @@ export class SampleReader {
   decode(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<Decoded[]> {
     const { model, tokens } = this.card;
     const canvas = latents[0]!.length / model.hidden;
-    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, { ...tokens, marks: this.parts.tokenizer.marks });
+    const wanted = { ...tokens, marks: this.parts.tokenizer.marks };
+    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, wanted, rows.map(({ draft }) => draft));
   }
 
   /** What a row reads as after a step. */
   async event(row: DiffusionRow, latents: Float32Array): Promise<StepEvent> {
-    const { request, index } = row.part;
     const [decoded] = await this.decode([row], [latents]);
-    const { ids, confidences } = decoded!;
+    return this.#eventOf(row, decoded!);
+  }
+
+  /** What a row whose steps are done reads as, a revised one too. */
+  lastEvent(row: DiffusionRow): StepEvent {
+    return this.#eventOf(row, row.decoded!);
+  }
+
+  #eventOf(row: DiffusionRow, { ids, confidences }: Decoded): StepEvent {
+    const { request, index } = row.part;
     const spelled = this.parts.tokenizer.spell(ids);
     return {
       index: request.index,
@@ -63,12 +72,16 @@ export class SampleReader {
   /** What the samples of a source are held to, of which there are `count`. */
   async standard({ states, ids }: Condition, count: number): Promise<Standard> {
     const { hidden } = this.card.model;
-    return { meaning: pooled(states, ids, hidden, this.#special), reads: count === 1 ? 0 : await this.#reads(states.subarray(0, ids.length * hidden)) };
+    return { meaning: pooled(states, ids, hidden, this.#special), reads: count === 1 ? 0 : (await this.#reads(states.subarray(0, ids.length * hidden))).score };
   }
 
-  async #reads(latents: Float32Array): Promise<number> {
-    const { acceptability } = this.parts;
-    return acceptability === undefined ? 0 : acceptability.score(latents);
+  /** True where it can tell the places of a sample that read badly. */
+  get tellsPlaces(): boolean {
+    return this.parts.acceptability?.tellsPlaces === true;
+  }
+
+  async #reads(latents: Float32Array): Promise<Reading> {
+    return (await this.parts.acceptability?.read(latents)) ?? { score: 0, doubts: undefined };
   }
 
   /** Decodes rows of one text whose steps are all done, and estimates them where they are ranked by quality. */
@@ -91,23 +104,25 @@ export class SampleReader {
     for (const row of rows) row.estimate = estimates.get(key(row))!;
   }
 
-  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, { meaning, reads }: Standard): Promise<Omit<Estimates, "text">> {
+  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, { meaning, reads }: Standard): Promise<Estimate> {
     const { model, tokens } = this.card;
     const { bigrams, ranker } = this.parts;
     const { line, ids, ended } = decoded!;
     const written = latents.subarray(0, line.filter((id) => id !== tokens.pad).length * model.hidden);
     const alone = part.used.best_of === 1;
+    const { score, doubts } = alone ? { score: reads, doubts: undefined } : await this.#reads(written);
     return {
       similarity: cosine(meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       // Only differences between samples of one source mean anything.
       preference: alone || ranker === undefined ? 0 : await ranker.score(written, condition.states.subarray(0, condition.ids.length * model.hidden)),
-      slips: alone ? 0 : Math.max(0, reads - (await this.#reads(written))),
+      slips: Math.max(0, reads - score),
+      doubts,
     };
   }
 
-  /** The samples of a text, each spelled once: they are looked at after each half, and at the end. */
-  samples({ rows }: DiffusionPart): SpelledSample[] {
+  /** Samples of a text, each spelled once: they are looked at after each half, and at the end. */
+  samples(rows: readonly DiffusionRow[]): SpelledSample[] {
     return rows.map((row) => (row.spelled ??= this.#spell(row)));
   }
 
@@ -116,12 +131,12 @@ export class SampleReader {
     const { ranking } = part.used;
     if (ranking === "confidence") return samples.map(({ score }) => ({ merit: score, wrong: false }));
     if (ranking === "mbr") return meanUtility(samples.map(({ text }) => text)).map((merit) => ({ merit, wrong: false }));
-    return this.appraise(part, samples);
+    return this.appraise(part, part.rows, samples);
   }
 
-  /** Their estimated quality (quality.ts), where they are ranked by it. */
-  appraise({ rows, source }: DiffusionPart, samples: readonly Sampled[]): Appraisal[] {
-    return quality(samples.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.card.task);
+  /** Estimated quality of rows of a text (quality.ts), where they are ranked by it. */
+  appraise({ source }: DiffusionPart, rows: readonly DiffusionRow[], samples: readonly Sampled[], weights?: typeof AMONG_VERSIONS): Appraisal[] {
+    return quality(samples.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.card.task, weights);
   }
 
   #spell({ part: { source, index, request }, decoded, estimate }: DiffusionRow): SpelledSample {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { GRIDS, MOST_NOVELTY, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
+import { GRIDS, MOST_NOVELTY, MOST_REVISIONS, RANKINGS, SOLVERS, type BundleSummary, type FieldFault, type Task } from "../engine/contract.js";
 import type { OpenOptions } from "../engine/options.js";
 import { samplesOf } from "../engine/samples.js";
 import { TdiError } from "../errors.js";
@@ -75,6 +75,7 @@ export function createRequestParser(limits: RequestLimits): (body: unknown) => P
       steps: integer(1, 200).optional(),
       guidance: number(0, 10).optional(),
       novelty: number(0, MOST_NOVELTY).optional(),
+      revisions: integer(0, MOST_REVISIONS).optional(),
       solver: oneOf(SOLVERS).optional(),
       grid: oneOf(GRIDS).optional(),
       clamp_steps: integer(0, 200).optional(),

@@ -5,7 +5,7 @@ import type { PartRequest, Pipeline } from "../../src/model/pipeline-contract.js
 import { loadPipelines } from "../../src/model/load.js";
 import { projectPath } from "../../src/project.js";
 import { generate } from "./generate.js";
-import { QUESTIONS } from "./texts.js";
+import { QUESTIONS, SLIPPING } from "./texts.js";
 
 /** On the shipped graphs: whatever shares a call must not change a text. */
 describe("texts are independent", () => {
@@ -33,6 +33,15 @@ describe("texts are independent", () => {
       assert.ok(tokens.every(({ confidence }) => confidence > 0 && confidence <= 1));
       if (step === 5) assert.equal(text, results[index]!.text);
     }
+  });
+
+  test("revised: alone, in full batches and with others that are revised", async () => {
+    const mine = SLIPPING.map((text) => part(text, "renoise", 0, 4)).map((each) => ({ ...each, options: { ...each.options, numCandidates: 1, bestOf: 4, ranking: "quality" as const, revisions: 2 } }));
+    const alone = [];
+    for (const each of mine) alone.push(...(await generate(pipeline, [each], { maxRows: 1 })));
+    assert.ok(alone.some(({ usage }) => usage.revisions > 0), "none was revised");
+    assert.deepEqual(await generate(pipeline, mine, { maxRows: 16 }), alone);
+    assert.deepEqual(await generate(pipeline, [part(QUESTIONS[0], "ancestral", 0.7, 3), ...mine.toReversed()], { maxRows: 5 }).then((results) => results.slice(1).reverse()), alone);
   });
 
   for (const [i, solver] of SOLVERS.entries()) {

@@ -5,7 +5,7 @@ import { checkReply } from "../contract/contract.js";
 import { readEvents } from "../fixtures/events.js";
 import { until } from "../fixtures/fake-service.js";
 import { spawnServer, type ServerProcess } from "../fixtures/server-process.js";
-import { ARTICLE, contentWords, looksEnglish, QUESTIONS, words } from "./texts.js";
+import { ARTICLE, contentWords, looksEnglish, QUESTIONS, SLIPPING, words } from "./texts.js";
 
 interface Reply {
   model: string;
@@ -198,6 +198,23 @@ describe("the service with its embedded bundles", () => {
     assert.notDeepEqual(most!.results, least!.results);
   });
 
+  test("what reads badly is revised, which the usage and the last event of its row tell, unless that is turned off", async () => {
+    const revised = [];
+    for (const text of SLIPPING) {
+      const body = { text, seed: 5, stream_every: 4 };
+      const [plain] = (await paraphrase({ ...body, revisions: 0 })).results;
+      const response = await fetch(`${url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body) });
+      const events = await readEvents(response);
+      const [result] = (events.pop()!.data as unknown as { results: TextResult[] }).results;
+      const ends = events.map(({ data }) => data as unknown as StepEvent).filter(({ step, steps }) => step === steps);
+      assert.ok(ends.some((event) => event.text === result!.text), result!.text);
+      // What can be revised needs no further samples.
+      assert.ok(plain!.usage.revisions === 0 && plain!.usage.samples >= result!.usage.samples);
+      if (result!.text !== plain!.text) revised.push(result!.usage.revisions);
+    }
+    assert.ok(revised.length > 0 && revised.every((times) => times > 0), `${revised}`);
+  });
+
   test("a stream tells what each candidate reads as, then the reply that JSON would give", async () => {
     const body = { text: QUESTIONS[0], num_candidates: 2, seed: 4, steps: 6, stream_every: 2 };
     const response = await fetch(`${url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body) });
@@ -208,12 +225,13 @@ describe("the service with its embedded bundles", () => {
     assert.deepEqual(last.data["results"], results);
     const steps = events.map(({ data }) => data as unknown as StepEvent);
     for (const candidate of [0, 1]) {
-      const mine = steps.filter((step) => step.candidate === candidate);
+      // A revised one is told once more at its end.
+      const mine = steps.filter((step, at) => step.candidate === candidate && !steps.slice(0, at).some((before) => before.candidate === candidate && before.step === step.step));
       assert.deepEqual(mine.map(({ step }) => step), [2, 4, 6]);
       assert.ok(mine.every(({ t }, index) => index === 0 || t < mine[index - 1]!.t));
     }
     // Near-duplicates are merged, so a row may have no candidate of its own; every candidate is what some row read as at its end.
-    const ends = steps.filter(({ step }) => step === 6).map(({ text }) => text);
+    const ends = [...new Map(steps.filter(({ step }) => step === 6).map(({ candidate, text }) => [candidate, text])).values()];
     const { candidates } = results[0]!;
     const told = candidates.reduce((rows, { count }) => rows + count, 0);
     assert.ok(candidates.length === body.num_candidates ? told <= ends.length : told === ends.length, `${told} of ${ends.length}`);

@@ -7,6 +7,13 @@ export const QUESTIONS = [
   "How do I start a small business in India?",
 ] as const;
 
+/** Questions that samples make slips in. */
+export const SLIPPING = [
+  "Why is it so hard to get over somebody?",
+  "How do birds know when it is time to fly south?",
+  "When did you realise that you were in love with your best friend?",
+] as const;
+
 export const ARTICLE = `The town council of Marlow voted on Tuesday to close the old bridge over the river for repairs that are
 expected to take at least eight months. Engineers found cracks in two of the stone piers during an inspection in March and
 warned that heavy lorries could cause further damage. Shop owners in the high street said they feared losing customers while

@@ -9,7 +9,7 @@ import { fromHash, START, toHash, toRequest, type Settings } from "../../web/set
 import { curl, typescript } from "../../web/snippets.js";
 import { level, pieces, rowsOf, withEvent, type Timeline } from "../../web/timeline.js";
 
-const FULL: Settings = { task: "summarize", text: "Ça & là: 100 % #1 = \"it's\"\n+ more", steps: "20", guidance: "1.5", novelty: "0.25", solver: "dpmpp_2m", candidates: "4", seed: "4294967295", maxWords: "30", grid: "logsnr", clampSteps: "0", bestOf: "6", ranking: "confidence", canvas: "32", truncation: "end" };
+const FULL: Settings = { task: "summarize", text: "Ça & là: 100 % #1 = \"it's\"\n+ more", steps: "20", guidance: "1.5", novelty: "0.25", revisions: "2", solver: "dpmpp_2m", candidates: "4", seed: "4294967295", maxWords: "30", grid: "logsnr", clampSteps: "0", bestOf: "6", ranking: "confidence", canvas: "32", truncation: "end" };
 
 describe("a shared link", () => {
   test("holds every setting, and nothing that is as at the start", () => {
@@ -19,14 +19,14 @@ describe("a shared link", () => {
   });
 
   test("what is not valid in it is as at the start", () => {
-    assert.deepEqual(fromHash("#task=delete&steps=1e9&w=-1&solver=best&n=x&seed=0x10&words=&grid=log&of=x&rank=best&clamp=-1&canvas=auto&cut=start&other=1"), START);
+    assert.deepEqual(fromHash("#task=delete&steps=1e9&w=-1&solver=best&n=x&seed=0x10&words=&rev=-1&grid=log&of=x&rank=best&clamp=-1&canvas=auto&cut=start&other=1"), START);
   });
 });
 
 describe("the request of the form", () => {
   test("leaves out what is left to the server", () => {
     assert.deepEqual(toRequest({ ...START, text: " A text. ", candidates: "1" }), { text: "A text." });
-    assert.deepEqual(toRequest(FULL), { text: FULL.text, num_candidates: 4, best_of: 6, seed: 4294967295, steps: 20, guidance: 1.5, novelty: 0.25, solver: "dpmpp_2m", max_words: 30, grid: "logsnr", clamp_steps: 0, ranking: "confidence", canvas: 32, truncation: "end" });
+    assert.deepEqual(toRequest(FULL), { text: FULL.text, num_candidates: 4, best_of: 6, seed: 4294967295, steps: 20, guidance: 1.5, novelty: 0.25, revisions: 2, solver: "dpmpp_2m", max_words: 30, grid: "logsnr", clamp_steps: 0, ranking: "confidence", canvas: 32, truncation: "end" });
   });
 
   test("can have every field of the contract but the pace of the events, which is the page's own", () => {

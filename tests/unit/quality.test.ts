@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { implausiblePairs, loadBigrams } from "../../src/model/fluency.js";
-import { type Estimates, quality } from "../../src/model/quality.js";
+import { AMONG_VERSIONS, type Estimates, quality } from "../../src/model/quality.js";
 
 const SOURCE = "How do I not burn 3 eggs in Rome?";
 /** Places of the samples, best first. */
@@ -71,10 +71,24 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
   });
 
-  test("of two alike, the one with fewer slips, and one with many is not sound", () => {
+  test("of two alike, the one with fewer slips, and one with many is not readable", () => {
     assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
-    const sound = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, preference: 0, slips }], SOURCE, "paraphrase")[0]!.sound;
-    assert.deepEqual([0, 0.5, 3].map(sound), [true, true, false]);
+    const readable = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, preference: 0, slips }], SOURCE, "paraphrase")[0]!.readable;
+    assert.deepEqual([0, 0.5, 3].map(readable), [true, true, false]);
+  });
+
+  test("among versions of a sample, the one without a slip, also where that is worded more like the source", () => {
+    const versions = [{ text: "How do I not burn 3 eggs Rome?", slips: 1.2 }, { text: "How do I not burn 3 eggs in Rome now?", slips: 0 }].map((each) => ({ similarity: 0.9, implausible: 0, preference: 0, ...each }));
+    const better = (weights?: typeof AMONG_VERSIONS) => {
+      const [slipping, mended] = quality(versions, SOURCE, "summarize", weights).map(({ merit }) => merit);
+      return mended! - slipping!;
+    };
+    assert.ok(better(AMONG_VERSIONS) > better() && better() > 0);
+    const likeness = (weights?: typeof AMONG_VERSIONS) => {
+      const [like, unlike] = quality(["How do I not burn 3 eggs in Rome today?", "Which way can I not burn 3 eggs in Rome?"].map((text) => ({ text, similarity: 0.9, implausible: 0, preference: 0, slips: 0 })), SOURCE, "paraphrase", weights).map(({ merit }) => merit);
+      return unlike! - like!;
+    };
+    assert.ok(likeness() > likeness(AMONG_VERSIONS) && likeness(AMONG_VERSIONS) > 0);
   });
 
   test("of two alike, the one whose words go together, and the one that the other samples agree with", () => {

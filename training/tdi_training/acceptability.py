@@ -20,6 +20,8 @@ from .score_graph import export_score
 
 LONGEST = 64  # tokens of a text that are looked at, special ones included
 COMMON = 300  # most frequent tokens, which the corruptions put in
+SLIPS = (0.55, 0.3, 0.15)  # shares of sentences with one, two, three of them
+TWO_GONE = 0.25  # share of the words dropped that go with the next
 STEM = 3  # letters that two forms of a word have in common at least
 
 
@@ -53,7 +55,7 @@ class Corruptor:
             else:
                 words.append([i])
         marks = [0] * len(words)
-        for _ in range(1 if self.rng.random() < 0.7 else 2):
+        for _ in range(self.rng.choice(3, p=SLIPS) + 1):
             self._slip(words, marks)
         out, told = [ids[0]], [0]
         for word, mark in zip(words, marks):
@@ -69,7 +71,8 @@ class Corruptor:
         drawn = self.rng.random()
         other = lambda: [int(self.rng.choice(self.common, p=self.shares))]  # noqa: E731
         if drawn < 0.3:
-            del words[at], marks[at]
+            gone = 2 if len(words) > 5 and at + 2 < len(words) and self.rng.random() < TWO_GONE else 1
+            del words[at : at + gone], marks[at : at + gone]
             marks[at] = 1
             if at > 0:
                 marks[at - 1] = 1
@@ -158,13 +161,15 @@ def report_of(model: Acceptability, encoder: FrozenEncoder, held: list[tuple[lis
 
 
 def fit(encoder: FrozenEncoder, sentences: list[list[int]], seed: int, minutes: float | None = None, steps: int | None = None, batch: int = 64,
-        rate: float = 1e-3, precision: str = "fp32") -> tuple[Acceptability, dict]:
-    """Fits for so many minutes or steps on sentences and their corruptions, a fresh one each time; 512 sentences are held out."""
+        rate: float = 1e-3, precision: str = "fp32", init: Path | None = None) -> tuple[Acceptability, dict]:
+    """Fits for so many minutes or steps on sentences and their corruptions, a fresh one each time, from the weights of `init` where it is given; 512 sentences are held out."""
     torch.manual_seed(seed)
     corrupt = Corruptor(encoder.tokenizer, sentences, seed)
     held = [pairs(corrupt, sentences[start : start + batch]) for start in range(0, 512, batch)]
     rest = sorted(sentences[512:], key=len)
     model = Acceptability(encoder.hidden)
+    if init is not None:
+        model.load_state_dict(torch.load(init, weights_only=True))
     optimiser = torch.optim.AdamW(model.parameters(), rate, weight_decay=0.02)
     rng = np.random.default_rng(seed)
     began, step, window, report = time.time(), 0, [], {}
@@ -190,7 +195,8 @@ def fit(encoder: FrozenEncoder, sentences: list[list[int]], seed: int, minutes: 
 
 
 def export(model: Acceptability, encoder: FrozenEncoder, samples: list[list[int]], out: Path) -> dict:
-    """The graph of one text: text [1, T, H] without padding -> score [1], the logit that it reads well; and what `export_score` tells of it."""
+    """The graph of one text: text [1, T, H] without padding -> score [1], the logit that it reads well, and slips [1, T], the logit for each place that a slip
+    is there; and what `export_score` tells of it."""
 
     class Score(nn.Module):
         def __init__(self):
@@ -198,7 +204,7 @@ def export(model: Acceptability, encoder: FrozenEncoder, samples: list[list[int]
             self.model = model
 
         def forward(self, text):
-            return self.model(text, torch.ones_like(text[..., 0]))[0]
+            return self.model(text, torch.ones_like(text[..., 0]))
 
     cases = [{"text": batch_of(encoder, [(ids, [0] * len(ids))])[0]} for ids in samples[:16]]
-    return export_score(Score().eval(), cases, out)
+    return export_score(Score().eval(), cases, out, places="slips")

@@ -128,7 +128,7 @@ def tokens_of(encoder: FrozenEncoder) -> dict:
     """The special token ids that the server must know."""
     tok = encoder.tokenizer
     return {"pad": tok.pad_token_id, "cls": tok.cls_token_id, "sep": tok.sep_token_id, "unk": tok.unk_token_id,
-            "special": sorted(set(tok.all_special_ids))}
+            **({} if tok.mask_token_id is None else {"mask": tok.mask_token_id}), "special": sorted(set(tok.all_special_ids))}
 
 
 def _write(path: Path, data: bytes, replace: bool) -> None:

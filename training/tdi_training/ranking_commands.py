@@ -48,6 +48,8 @@ def add_ranking_commands(commands) -> None:
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--out", required=True, help="the graph, an ONNX file; its weights are kept beside it as .pt")
     p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
+    p.add_argument("--rate", type=float, default=1e-3)
+    p.add_argument("--init", type=Path, help="weights (.pt) to go on from")
     p.set_defaults(run=acceptability_command)
 
 
@@ -103,7 +105,7 @@ def acceptability_command(args) -> None:
     torch.set_num_threads(args.threads)
     encoder = FrozenEncoder(args.encoder, args.layer).load_statistics(Path(args.stats))
     sentences = tokens_of(weighted_paths(args.inputs), encoder.tokenizer, args.seed)
-    model, report = fit(encoder, sentences, args.seed, args.minutes, precision=args.precision)
+    model, report = fit(encoder, sentences, args.seed, args.minutes, rate=args.rate, precision=args.precision, init=args.init)
     torch.save(model.state_dict(), Path(args.out).with_suffix(".pt"))
     print(json.dumps({**report, **export(model, encoder, sentences, Path(args.out))}, indent=1))
     if args.bundle:
