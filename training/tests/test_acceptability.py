@@ -7,6 +7,7 @@ import unittest
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import torch
 
 from tdi_training.acceptability import Corruptor, export, fit
@@ -62,5 +63,11 @@ class AcceptabilityTest(unittest.TestCase):
         model, report = fit(Words(), found, seed=0, steps=200, batch=32)
         with tempfile.TemporaryDirectory() as folder:
             exported = export(model, Words(), found, Path(folder) / "acceptability.onnx")
+            graph = onnxruntime.InferenceSession(str(Path(folder) / "acceptability.onnx"))
+            torch.save(model.state_dict(), Path(folder) / "judge.pt")
+            again, _ = fit(Words(), found, seed=1, steps=1, batch=32, rate=0.0, init=Path(folder) / "judge.pt")
         self.assertGreater(report["ranked"], 0.8)
         self.assertLess(exported["max_abs_error"], 0.3)
+        self.assertEqual([output.name for output in graph.get_outputs()], ["score", "slips"])
+        for name, weights in model.state_dict().items():
+            self.assertTrue(torch.equal(weights, again.state_dict()[name]), name)
