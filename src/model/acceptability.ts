@@ -4,7 +4,7 @@ import { floats, floatsOf } from "./session.js";
 /** Tokens of a text that the network looks at (LONGEST of training/tdi_training/acceptability.py). */
 const LOOKED_AT = 64;
 
-/** Tells whether a text reads as a person's would, by a small network trained on sentences with and without a slip. */
+/** What the network makes of a text. */
 export interface Reading {
   /** The logit that the text reads well: below 0 it rather does not. A source of names or words that the network does not know may be low by itself. */
   score: number;
@@ -12,6 +12,7 @@ export interface Reading {
   doubts: Float32Array | undefined;
 }
 
+/** Tells whether a text reads as a person's would, by a small network trained on sentences with and without a slip. */
 export class Acceptability {
   constructor(
     private readonly graph: ort.InferenceSession,
