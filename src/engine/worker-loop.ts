@@ -193,6 +193,7 @@ class Worker {
     if (run.left > 0 || run.cancelled) return;
     const told = run.part.everySteps === undefined ? undefined : (event: StepEvent) => send({ type: "event", id: run.id, event });
     const more = await run.pipeline!.more(run.prepared!, told);
+    if (run.cancelled) return;
     if (more.length > 0) return this.#schedule(run, more);
     const result = run.pipeline!.finish(run.prepared!, performance.now() - run.startedAt);
     result.timings.queue = run.queueMs;

@@ -61,12 +61,13 @@ export class Reviser {
   /** Begins a revision where one of the candidates that will be returned reads badly. Returns the drafts to denoise; none when there is nothing to do. */
   async begin(part: DiffusionPart): Promise<readonly DiffusionRow[]> {
     const { used } = part;
-    if (used.revisions === 0) return [];
+    const due = (row: DiffusionRow) => row.estimate!.slips > LEAST_SLIPS && row.revisions < used.revisions;
+    if (used.revisions === 0 || !part.rows.some(due)) return [];
     const sampled = this.reader.samples(part.rows).map(({ candidate }) => candidate);
     const [row] = rank(sampled, this.card.task, this.reader.appraise(part, part.rows, sampled))
       .slice(0, used.num_candidates)
       .map(({ index }) => part.rows[index]!)
-      .filter((each) => each.estimate!.slips > LEAST_SLIPS && each.revisions < used.revisions);
+      .filter(due);
     if (row === undefined) return [];
     row.revisions += 1;
     const drafts = await this.#draft(part, row);
