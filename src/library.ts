@@ -69,12 +69,16 @@ async function sampleText(pipeline: Pipeline, request: PartRequest, signal: Abor
     await new Promise((resume) => setImmediate(resume));
     signal?.throwIfAborted();
     await pipeline.advance(tick.shape, tick.rows, tick.steps);
-    for (const row of tick.rows) if (onStep && !row.silent && (row.done % everySteps === 0 || row.done === row.steps)) onStep(await pipeline.read(row));
+    for (const row of tick.rows) if (onStep && (row.done % everySteps === 0 || row.done === row.steps)) onStep(await pipeline.read(row));
     for (const row of scheduler.settle(tick)) {
       await pipeline.collect(row);
       pipeline.release(row.shape);
     }
-    if (scheduler.idle) scheduler.add(await pipeline.more(part, onStep));
+    if (scheduler.idle) scheduler.add(pipeline.more(part));
+  }
+  while (await pipeline.revise(part, onStep)) {
+    await new Promise((resume) => setImmediate(resume));
+    signal?.throwIfAborted();
   }
   return pipeline.finish(part, performance.now() - began);
 }

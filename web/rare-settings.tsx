@@ -44,7 +44,7 @@ export function RareSettings({ settings, change, bundle, limits, faultOf }: Prop
             <input {...attributes} type="number" min="1" max={limits?.candidates ?? 16} placeholder={bundle ? String(bundle.defaults.best_of) : ""} value={settings.bestOf} onInput={(event) => change({ bestOf: event.currentTarget.value })} />
           )}
         </Field>
-        <Field label="Revisions" help="Mend what reads badly" fault={faultOf("revisions")}>
+        <Field label="Revisions" help="Mend or reword a candidate" fault={faultOf("revisions")}>
           {(attributes) => (
             <input {...attributes} type="number" min="0" max="4" placeholder={bundle ? String(bundle.defaults.revisions) : ""} value={settings.revisions} onInput={(event) => change({ revisions: event.currentTarget.value })} />
           )}

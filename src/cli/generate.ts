@@ -62,7 +62,7 @@ How (a line of --lines can say otherwise for itself)
   --steps <n>           denoising steps
   --guidance <w>        weight of classifier-free guidance; 0 is off
   --novelty <n>         how far to lead away from the text's own wording, 0 to ${MOST_NOVELTY}
-  --revisions <n>       times that a candidate that reads badly is revised at most, 0 to ${MOST_REVISIONS}
+  --revisions <n>       times that a candidate is mended or reworded at most, 0 to ${MOST_REVISIONS}
   --solver <name>       ${SOLVERS.join(", ")}
   --grid <name>         how steps are spaced: ${GRIDS.join(", ")}
   --clamp-steps <n>     steps before the last that go on from words

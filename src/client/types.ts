@@ -104,7 +104,7 @@ export interface GenerateRequest {
    */
   novelty?: number;
   /**
-   * How often a candidate that reads badly is revised at most; 0 is never. The places at fault are blanked, with a place more or less beside them, and filled in by the denoiser; what reads best takes the candidate's place. It needs ranking by quality, more than one sample, and a bundle that can tell such places. The bundle's default when absent.
+   * How often a candidate is revised at most; 0 is never. Of one that reads badly the places at fault are blanked and filled in anew, in several ways, and the best takes its place; a paraphrase that repeats its source is reworded in one place likewise. It needs ranking by quality, more than one sample, and a bundle that can tell such places. The bundle's default when absent.
    */
   revisions?: number;
   solver?: Solver;

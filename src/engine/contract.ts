@@ -38,7 +38,7 @@ export interface GenerateOptions {
   grid?: GridName;
   /** Steps before the last whose prediction is read as text and encoded again; the bundle's default when absent. */
   clampSteps?: number;
-  /** Times that a candidate that reads badly may be revised (src/model/reviser.ts), 0 = not; the bundle's default when absent. */
+  /** Times that a candidate may be mended or reworded (src/model/reviser.ts), 0 = not; the bundle's default when absent. */
   revisions?: number;
   /** How candidates are ordered (src/model/candidates.ts); the bundle's default when absent. */
   ranking?: Ranking;

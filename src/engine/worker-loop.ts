@@ -182,7 +182,7 @@ class Worker {
 
   async #report({ run, row }: ScheduledRow, before: number): Promise<void> {
     const { everySteps } = run.part;
-    if (everySteps === undefined || run.cancelled || row.silent || row.done === before) return;
+    if (everySteps === undefined || run.cancelled || row.done === before) return;
     const due = row.done === row.steps || Math.floor(row.done / everySteps) > Math.floor(before / everySteps);
     if (due) send({ type: "event", id: run.id, event: await run.pipeline!.read(row) });
   }
@@ -191,10 +191,13 @@ class Worker {
     await run.pipeline!.collect(row);
     run.left -= 1;
     if (run.left > 0 || run.cancelled) return;
-    const told = run.part.everySteps === undefined ? undefined : (event: StepEvent) => send({ type: "event", id: run.id, event });
-    const more = await run.pipeline!.more(run.prepared!, told);
-    if (run.cancelled) return;
+    const more = run.pipeline!.more(run.prepared!);
     if (more.length > 0) return this.#schedule(run, more);
+    const told = run.part.everySteps === undefined ? undefined : (event: StepEvent) => send({ type: "event", id: run.id, event });
+    while (await run.pipeline!.revise(run.prepared!, told)) {
+      await breathe();
+      if (run.cancelled) return;
+    }
     const result = run.pipeline!.finish(run.prepared!, performance.now() - run.startedAt);
     result.timings.queue = run.queueMs;
     if (run.ticks) result.ticks = run.ticks.spans;

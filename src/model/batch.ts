@@ -9,8 +9,6 @@ export interface Row {
   condition: Condition;
   seed: number;
   candidate: number;
-  /** What it starts from in place of noise alone, latents [canvas, hidden], and the share (alpha) of their variance in its first state. The first step takes them as the last prediction. */
-  start?: { latents: Float32Array; share: number };
   /** Recorded values in place of drawn ones, to compare with another program's run. */
   recorded?: {
     /** [canvas, hidden] for step 0 (the initial state) and for step i + 1 (what step i adds). */
@@ -176,15 +174,9 @@ export class DenoiserBatch {
       this.#keys.set(condition.keys, place * deep);
       this.#values.set(condition.values, place * deep);
       this.#bias.set(condition.bias, place * width);
-      const x = this.#x.subarray(place * state, (place + 1) * state);
-      const previous = this.#previous.subarray(place * state, (place + 1) * state);
-      this.#drawNoise(row, 0, x);
-      previous.fill(0);
-      if (row.start) {
-        previous.set(row.start.latents);
-        noised(x, row.start.latents, row.start.share);
-      }
-      if (row.recorded?.previous) previous.set(row.recorded.previous);
+      this.#drawNoise(row, 0, this.#x.subarray(place * state, (place + 1) * state));
+      this.#previous.fill(0, place * state, (place + 1) * state);
+      if (row.recorded?.previous) this.#previous.set(row.recorded.previous, place * state);
       this.#slots.push({ row, twin });
     }
   }
@@ -281,12 +273,6 @@ export class DenoiserBatch {
     if (row.recorded) out.set(row.recorded.noise(step));
     else gaussian(out, this.shape.hidden, row.seed, row.candidate, step);
   }
-}
-
-/** Makes noise x that of the forward process, sqrt(share) x0 + sqrt(1 - share) x. */
-function noised(x: Float32Array, x0: Float32Array, share: number): void {
-  const [signal, noise] = [Math.sqrt(share), Math.sqrt(1 - share)];
-  for (let i = 0; i < x.length; i += 1) x[i] = signal * x0[i]! + noise * x[i]!;
 }
 
 /** Adds weight times the source's latents to a canvas, place by place; places beyond the source's tokens are padding, whose latent is zero. */

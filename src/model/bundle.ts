@@ -41,7 +41,7 @@ const bundleSchema = z.object({
     /** How far samples are led away from their source's wording (novelty.ts). */
     novelty: z.number().min(0).max(MOST_NOVELTY).default(0),
     clamp_steps: z.number().int().min(0).default(0),
-    /** Times that a candidate that reads badly is revised at most. */
+    /** Times that a candidate is revised at most. */
     revisions: z.number().int().min(0).max(MOST_REVISIONS).default(0),
     /** Samples of a text, of which the best is returned. */
     best_of: z.number().int().min(1).max(MOST_SAMPLES).default(1),
@@ -57,7 +57,7 @@ const bundleSchema = z.object({
     max_guidance: z.number().min(0),
   }),
   canvas_rule: z.object({ ratio: z.number().min(0), extra: z.number().int() }),
-  tokens: z.object({ pad: z.number().int(), cls: z.number().int(), sep: z.number().int(), unk: z.number().int(), /** What stands for a blank; unk unless given. */ mask: z.number().int().optional(), special: z.array(z.number().int()) }),
+  tokens: z.object({ pad: z.number().int(), cls: z.number().int(), sep: z.number().int(), unk: z.number().int(), /** What stands for a blank, and as a filling for nothing; unk unless given. */ mask: z.number().int().optional(), special: z.array(z.number().int()) }),
   files: z.object({
     encoder: fileEntry,
     condition: fileEntry,
@@ -79,6 +79,8 @@ const bundleSchema = z.object({
     ranker: fileEntry.optional(),
     /** Tells whether a text reads well (src/model/acceptability.ts), to rank candidates by. */
     acceptability: fileEntry.optional(),
+    /** Says what belongs in a blank (src/model/infiller.ts), to revise what reads badly. */
+    infiller: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */
     selector: fileEntry.optional(),
     /** Scores sentences in the place of the selector's linear weights (src/conditioning/sentence-scorer.ts). */

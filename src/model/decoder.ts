@@ -17,19 +17,6 @@ export interface Decoded {
   ended: boolean;
 }
 
-/** A token that is not to be read, and the confidence that it was read with. */
-export interface Given {
-  id: number;
-  confidence: number;
-}
-
-/**
- * A line as it was read with the tokens that are given in their places. What reads as a special token where a word was wanted is left out.
- */
-function between(line: readonly Given[], given: readonly (Given | undefined)[], special: ReadonlySet<number>): Given[] {
-  return given.flatMap((token, i) => (token !== undefined ? [token] : special.has(line[i]!.id) ? [] : [line[i]!]));
-}
-
 function concat(parts: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
@@ -57,7 +44,6 @@ function allFinite(values: Float32Array): boolean {
 /**
  * Reads denoised latents [canvas, hidden] of rows of one canvas and one source width into tokens; repeats are merged,
  * and a stray end is left out.
- * @param given for each row the tokens that it has already, undefined where it is to be read; nothing follows them
  * @throws Error when latents are not finite: the decoder would read some token or other, and a text that means nothing passes for one
  */
 export async function decodeRows(
@@ -67,7 +53,6 @@ export async function decodeRows(
   canvas: number,
   hidden: number,
   tokens: { sep: number; pad: number; special: readonly number[]; /** Marks that end a sentence. */ marks: ReadonlySet<number> },
-  given: readonly (readonly (Given | undefined)[] | undefined)[] = [],
 ): Promise<Decoded[]> {
   if (!latents.every(allFinite)) throw new Error("the denoiser's latents are not finite numbers");
   const rows = latents.length;
@@ -83,10 +68,7 @@ export async function decodeRows(
   const probability = floatsOf(outputs, "probability");
   const special = new Set(tokens.special);
   return latents.map((_, row) => {
-    const read = Array.from(ids.subarray(row * canvas, (row + 1) * canvas), (id, i): Given => ({ id: Number(id), confidence: probability[row * canvas + i]! }));
-    const known = given[row];
-    const places = known === undefined ? read : between(read, known, special);
-    const line = Array.from({ length: canvas }, (_, i) => places[i]?.id ?? tokens.pad);
+    const line = Array.from(ids.subarray(row * canvas, (row + 1) * canvas), Number);
     const end = endOf(line, { sep: tokens.sep, pad: tokens.pad, special });
     const until = end < 0 ? canvas : end;
     const single = withoutRepeats(line.slice(0, until), conditions[row]!.ids, special);
@@ -95,14 +77,14 @@ export async function decodeRows(
     let words = kept.filter((i) => !special.has(line[i]!));
     // An end token before any word says nothing of what follows it: an answer beats an empty one.
     if (words.length === 0) words = [...line.keys()].filter((i) => !special.has(line[i]!));
-    const told = words.concat(end >= 0 ? [end] : []);
-    const probabilityAt = (i: number) => places[i]!.confidence;
-    const sum = told.reduce((total, i) => total + probabilityAt(i), 0);
+    const places = words.concat(end >= 0 ? [end] : []);
+    const probabilityAt = (i: number) => probability[row * canvas + i]!;
+    const sum = places.reduce((total, i) => total + probabilityAt(i), 0);
     return {
       ids: words.map((i) => line[i]!),
       line: Array.from({ length: canvas }, (_, i) => merged[i] ?? tokens.pad),
       confidences: words.map(probabilityAt),
-      score: told.length > 0 ? sum / told.length : 0,
+      score: places.length > 0 ? sum / places.length : 0,
       ended: end >= 0,
     };
   });

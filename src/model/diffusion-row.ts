@@ -6,8 +6,6 @@ import type { Sampled } from "./candidates.js";
 import type { Decoded } from "./decoder.js";
 import type { PartRequest, PartResult, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import type { Estimates } from "./quality.js";
-import type { Revision } from "./reviser.js";
-import type { Draft } from "./revision.js";
 import type { SolverStep } from "./solver.js";
 
 /** What is known of a sample besides its text. */
@@ -37,13 +35,13 @@ export interface DiffusionRow extends SampleRow, BatchRow {
   done: number;
   decoded?: Decoded;
   /** The text of that. */
-  spelled?: SpelledSample;
+  spelled?: SpelledSample | undefined;
   /** Where candidates are ranked by quality. */
   estimate?: Estimate;
-  /** Of a draft in a revision: the tokens that it keeps. */
-  readonly draft?: Draft;
   /** Times that it was revised. */
   revisions: number;
+  /** Kinds of revision (reviser.ts) that can do no more for it. */
+  readonly settled: Set<"mend" | "reword">;
 }
 
 export interface DiffusionPart extends PreparedPart<DiffusionRow> {
@@ -59,10 +57,8 @@ export interface DiffusionPart extends PreparedPart<DiffusionRow> {
   decodingMs: number;
   /** Its samples. */
   rows: DiffusionRow[];
-  /** The one under way, how many there were, and their drafts. */
-  revision?: Revision | undefined;
+  /** Revisions of them. */
   revisions: number;
-  drafted: number;
   /** What was estimated of its samples, by their tokens: several often come out the same. */
   readonly estimates: Map<string, Estimate>;
 }

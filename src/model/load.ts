@@ -5,6 +5,7 @@ import { Acceptability } from "./acceptability.js";
 import type { DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { CPU, type Device } from "./device.js";
+import { Infiller } from "./infiller.js";
 import { TextDiffusion } from "./pipeline.js";
 import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
@@ -29,9 +30,10 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
   const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
   const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
+  const infiller = paths.infiller === undefined ? undefined : new Infiller(await files.session(bundle, "infiller"), card.model.hidden);
   const decoder = await files.session(bundle, decoderRole(card));
   const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability });
-  const reviser = new Reviser(card, conditioner, reader);
+  const reviser = new Reviser(card, conditioner, reader, infiller);
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }
 

@@ -33,8 +33,6 @@ export interface SampleRow {
   readonly steps: number;
   /** Steps done. */
   readonly done: number;
-  /** It is no sample of its own but part of work on one: no events are told of it. */
-  readonly silent?: boolean;
 }
 
 /** A text that is encoded, and its rows. */
@@ -61,11 +59,14 @@ export interface Pipeline {
   read(row: SampleRow): Promise<StepEvent>;
   /** Decodes a row whose steps are all done, in the call after which they were. */
   collect(row: SampleRow): Promise<void>;
+  /** Further rows of a text, all of which are collected, where what came of them leaves something to wish for; none where it does not. They count as its rows. */
+  more(part: PreparedPart): readonly SampleRow[];
   /**
-   * Further rows of a text, all of which are collected, where what came of them leaves something to wish for; none where it does not.
+   * Revises a text once, all rows of which are collected and of which there are no more.
    * @param told gets the last event of a row once more where its result became another
+   * @returns true where it may do so again
    */
-  more(part: PreparedPart, told?: (event: StepEvent) => void): Promise<readonly SampleRow[]>;
+  revise(part: PreparedPart, told?: (event: StepEvent) => void): Promise<boolean>;
   /** The result of a text, all rows of which are collected; `elapsedMs` is the time since its first call, what collecting took included. */
   finish(part: PreparedPart, elapsedMs: number): PartResult;
   /** A real inference of every shape class through every graph; throws when any fails. */

@@ -89,7 +89,6 @@ export class TextDiffusion implements Pipeline {
       decodingMs: 0,
       rows: [],
       revisions: 0,
-      drafted: 0,
       estimates: new Map(),
     };
     this.#draw(part, used.ranking === "quality" ? Math.max(options.numCandidates, Math.ceil(options.bestOf / 2)) : options.bestOf, "apart");
@@ -114,15 +113,16 @@ export class TextDiffusion implements Pipeline {
       steps,
       done: 0,
       revisions: 0,
+      settled: new Set(),
     }));
     part.rows.push(...rows);
     return rows;
   }
 
   /** The other half of the samples, unless the first holds one of which no fault is known but such as can be revised, and as many candidates as are asked for. */
-  #otherHalf(part: DiffusionPart): readonly DiffusionRow[] {
+  more(part: DiffusionPart): readonly DiffusionRow[] {
     const { rows, used } = part;
-    if (rows.length === used.best_of || used.ranking !== "quality" || part.revisions > 0) return [];
+    if (rows.length === used.best_of || used.ranking !== "quality") return [];
     const sampled = this.parts.reader.samples(rows).map(({ candidate }) => candidate);
     const appraised = this.parts.reader.appraise(part, rows, sampled);
     const ranked = rank(sampled, this.task, appraised);
@@ -134,16 +134,12 @@ export class TextDiffusion implements Pipeline {
     return enough ? [] : this.#draw(part, used.best_of, copied ? "further" : "nearer");
   }
 
-  /** Further samples of a text, and then drafts of those that read badly. */
-  async more(part: DiffusionPart, told?: (event: StepEvent) => void): Promise<readonly DiffusionRow[]> {
+  async revise(part: DiffusionPart, told?: (event: StepEvent) => void): Promise<boolean> {
     const began = performance.now();
-    const { reader, reviser } = this.parts;
-    const revised = reviser.settle(part);
-    if (revised) told?.(reader.lastEvent(revised));
-    const rows = this.#otherHalf(part);
-    const found = rows.length > 0 ? rows : await reviser.begin(part);
+    const { changed, again } = await this.parts.reviser.revise(part);
+    if (changed) told?.(this.parts.reader.lastEvent(changed));
     part.decodingMs += performance.now() - began;
-    return found;
+    return again;
   }
 
   /** What the network chooses of a text, where the bundle has one. */
@@ -186,11 +182,10 @@ export class TextDiffusion implements Pipeline {
   async collect(row: DiffusionRow): Promise<void> {
     const began = performance.now();
     const batch = this.#batches.get(row.shape)!;
-    // The samples of a text mostly end in the same call: they are read in one. Drafts without a blank need no denoising.
+    // The samples of a text mostly end in the same call: they are read in one.
     if (row.decoded === undefined) {
-      const company = row.draft === undefined ? row.part.rows : row.part.revision!.drafts;
-      const ended = [row, ...company.filter((other) => other !== row && other.done === other.steps && other.decoded === undefined)];
-      await this.parts.reader.collect(ended, ended.map((each) => (each.steps === 0 ? each.start!.latents : batch.state(each))));
+      const ended = [row, ...row.part.rows.filter((other) => other !== row && other.done === other.steps && other.decoded === undefined)];
+      await this.parts.reader.collect(ended, ended.map((each) => batch.state(each)));
     }
     row.part.decodingMs += performance.now() - began;
   }
@@ -273,7 +268,7 @@ export class TextDiffusion implements Pipeline {
     const noise = noiseSchedule(schedule.name, schedule.d);
     const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
     // What is revised is what reads badly, which only samples that are ranked by quality are looked at for.
-    const revisions = ranking === "quality" && options.bestOf > 1 && this.parts.reader.tellsPlaces ? (options.revisions ?? defaults.revisions) : 0;
+    const revisions = ranking === "quality" && options.bestOf > 1 && this.parts.reviser.able ? (options.revisions ?? defaults.revisions) : 0;
     return { steps, guidance, novelty, revisions, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
   }
 

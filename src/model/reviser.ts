@@ -1,108 +1,127 @@
 import type { Conditioner } from "../conditioning/condition.js";
+import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { rank } from "./candidates.js";
+import type { Decoded } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
-import { times } from "./grid.js";
-import { AMONG_VERSIONS } from "./quality.js";
-import { type Draft, draftsOf, isBlanked } from "./revision.js";
+import { type Infiller, LONGEST_FILLED } from "./infiller.js";
+import { AMONG_REWORDINGS, AMONG_VERSIONS } from "./quality.js";
+import { withoutRepeats } from "./repeats.js";
+import { draftsOf, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
-import { noiseSchedule } from "./schedule.js";
-import { type SolverStep, solverSteps } from "./solver.js";
 
-/** A sample that reads by more logits worse than its source is revised. */
+/** A sample that reads by more logits worse than its source is mended. */
 const LEAST_SLIPS = 0.3;
-/** Noise that a draft is put in, and steps out of it (training/RUNS.md, twelfth round). */
-const LOG_SNR = { from: -3, to: 4 };
-const STEPS = 1;
+/** One of more sentence BLEU against its source is reworded. */
+const MOST_LIKENESS = 0.3;
+/** Versions of a sample that are looked at (training/RUNS.md, thirteenth round). */
+const VERSIONS = 8;
+/** Against the similarity, of a nat by which what is in its blank is likelier than what was, and how many nats count at most. */
+const GAIN = 0.05;
+const MOST_GAIN = 4;
+/** Of another word in the place of one of the source's, in nats. */
+const LEAST_GAIN = -1;
 
-/** A sample under revision. */
-export interface Revision {
-  readonly of: DiffusionRow;
-  readonly drafts: readonly DiffusionRow[];
-}
+type Revision = "mend" | "reword";
 
 /**
- * Mends samples. A sampler that writes all places at once leaves slips behind ("What is the nuclear membrane do?"), which drawing more samples seldom
- * mends and which a judge can point at. Around such places drafts are made of the text (revision.ts), put in noise, and denoised: a blank's latents are
- * filled in from those beside it and from the source, as in inpainting (RePaint, arXiv 2201.09865); the other tokens stay. The best draft takes the sample's place.
+ * Mends and rewords samples. A sampler that writes all places at once leaves slips behind ("What is the nuclear membrane do?"), which drawing more samples seldom
+ * mends and which a judge can point at. Around such places drafts are made of the text with a blank (revision.ts), which an infiller fills in; the best
+ * of the likeliest versions takes the sample's place. One word given all the others is an easier question than all words at once. A paraphrase that
+ * reads well and repeats its source is reworded likewise, at the places where it does.
  */
 export class Reviser {
-  readonly #plan: readonly SolverStep[];
-  readonly #share: number;
+  readonly #special: ReadonlySet<number>;
 
   constructor(
     private readonly card: BundleCard,
     private readonly conditioner: Conditioner,
     private readonly reader: SampleReader,
+    private readonly infiller: Infiller | undefined,
   ) {
-    const { schedule, model } = card;
-    const noise = noiseSchedule(schedule.name, schedule.d);
-    const grid = times({ name: "logsnr", log_snr_min: LOG_SNR.from, log_snr_max: LOG_SNR.to }, STEPS, noise);
-    this.#plan = solverSteps("renoise", grid, noise, model.precondition);
-    this.#share = noise.alpha(grid[0]!);
+    this.#special = new Set(card.tokens.special);
   }
 
-  /** Ends the revision under way, if any: the sample becomes the best of itself and its drafts, beside all others of its text. Returns the sample where that changed it. */
-  settle(part: DiffusionPart): DiffusionRow | undefined {
-    if (part.revision === undefined) return undefined;
-    const { of, drafts } = part.revision;
-    part.revision = undefined;
-    const versions = [of, ...drafts];
-    const rows = [...versions, ...part.rows.filter((row) => row !== of)];
-    const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
-    const [best] = rank(sampled.slice(0, versions.length), this.card.task, this.reader.appraise(part, rows, sampled, AMONG_VERSIONS).slice(0, versions.length));
-    const { decoded, estimate, spelled } = versions[best!.index]!;
-    // Then the next revision, if there is one, draws other noise.
-    if (best!.index === 0) return undefined;
-    Object.assign(of, { decoded, estimate, spelled });
-    return of;
+  /** True where a bundle has what it takes. */
+  get able(): boolean {
+    return this.infiller !== undefined && this.reader.tellsPlaces;
   }
 
-  /** Begins a revision where one of the candidates that will be returned reads badly. Returns the drafts to denoise; none when there is nothing to do. */
-  async begin(part: DiffusionPart): Promise<readonly DiffusionRow[]> {
+  /**
+   * Revises once one of the candidates that will be returned, the first of them first.
+   * @returns the sample where that changed it; whether there may be more to do
+   */
+  async revise(part: DiffusionPart): Promise<{ changed?: DiffusionRow; again: boolean }> {
     const { used } = part;
-    const due = (row: DiffusionRow) => row.estimate!.slips > LEAST_SLIPS && row.revisions < used.revisions;
-    if (used.revisions === 0 || !part.rows.some(due)) return [];
+    if (used.revisions === 0) return { again: false };
     const sampled = this.reader.samples(part.rows).map(({ candidate }) => candidate);
-    const [row] = rank(sampled, this.card.task, this.reader.appraise(part, part.rows, sampled))
-      .slice(0, used.num_candidates)
-      .map(({ index }) => part.rows[index]!)
-      .filter(due);
-    if (row === undefined) return [];
+    const returned = rank(sampled, this.card.task, this.reader.appraise(part, part.rows, sampled)).slice(0, used.num_candidates).map(({ index }) => part.rows[index]!);
+    const row = returned.find((each) => this.#due(each) !== undefined);
+    if (row === undefined) return { again: false };
+    const kind = this.#due(row)!;
     row.revisions += 1;
-    const drafts = await this.#draft(part, row);
-    const blanked = drafts.filter(({ steps }) => steps > 0);
-    // Without an end of its own a text has none.
-    if (blanked.length === 0) return this.begin(part);
-    part.revision = { of: row, drafts };
+    const best = await this.#bestVersion(part, row, kind);
+    if (best) Object.assign(row, best);
+    // What no version betters now none will; one rewording is enough.
+    if (best === undefined || kind === "reword") row.settled.add(kind);
+    return { again: true, ...(best && { changed: row }) };
+  }
+
+  /** What is to be done about a sample, if anything. */
+  #due(row: DiffusionRow): Revision | undefined {
+    const { part, estimate, spelled, revisions, settled } = row;
+    if (revisions >= part.used.revisions) return undefined;
+    if (estimate!.slips > LEAST_SLIPS && !settled.has("mend")) return "mend";
+    const alike = () => sentenceBleu(bleuTokens(spelled!.candidate.text), bleuTokens(part.source.text)) > MOST_LIKENESS;
+    return this.card.task === "paraphrase" && !settled.has("reword") && alike() ? "reword" : undefined;
+  }
+
+  /** What the best version of a sample comes to, beside all others of its text; undefined where that is the sample itself. */
+  async #bestVersion(part: DiffusionPart, row: DiffusionRow, kind: Revision): Promise<Pick<DiffusionRow, "decoded" | "estimate" | "spelled"> | undefined> {
+    const found = await this.#versions(row, kind);
+    if (found.length === 0) return undefined;
     part.revisions += 1;
-    return blanked;
+    const versions = [row, ...found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: this.#decoded(tokens, row.decoded!), spelled: undefined }))];
+    await this.reader.estimate(versions.slice(1));
+    const rows = [...versions, ...part.rows.filter((other) => other !== row)];
+    const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
+    const gains = [0, ...found.map(({ gain }) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, gain)))];
+    const appraised = this.reader.appraise(part, rows, sampled, kind === "mend" ? AMONG_VERSIONS : AMONG_REWORDINGS);
+    const judged = gains.map((gain, i) => ({ ...appraised[i]!, merit: appraised[i]!.merit + GAIN * gain }));
+    const [best] = rank(sampled.slice(0, versions.length), this.card.task, judged);
+    // A copy comes last whatever its merit, but not every other word is better than the source's: "I do not eat fish." for "I do not eat meat.".
+    if (best!.index === 0 || (kind === "reword" && judged[best!.index]!.merit <= judged[0]!.merit)) return undefined;
+    const { decoded, estimate, spelled } = versions[best!.index]!;
+    return { decoded, estimate, spelled };
   }
 
-  /** The drafts of a sample as rows: those with a blank are to be denoised, the others are what they are. */
-  async #draft(part: DiffusionPart, row: DiffusionRow): Promise<DiffusionRow[]> {
-    const { tokens, model } = this.card;
-    const { ids, confidences, ended } = row.decoded!;
-    const { doubts } = row.estimate!;
-    const { canvas } = part.source;
-    const text = [{ id: tokens.cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: tokens.sep, confidence: 1 }];
-    if (!ended || doubts?.length !== text.length) return [];
-    const drafts = draftsOf(text, doubts, canvas, part.used.best_of);
+  async #versions({ part, decoded, estimate, condition }: DiffusionRow, kind: Revision): Promise<Version[]> {
+    const { cls, sep, pad, unk, mask = unk } = this.card.tokens;
+    const { ids, confidences, ended } = decoded!;
+    const { doubts } = estimate!;
+    const longest = Math.min(part.source.canvas, LONGEST_FILLED);
+    const text: Read[] = [{ id: cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: sep, confidence: 1 }];
+    // Without an end of its own a text has none.
+    if (!ended || doubts?.length !== text.length || text.length > longest) return [];
+    const drafts = kind === "mend" ? draftsOf(text, doubts, longest) : rewordingsOf(text, condition.ids);
     if (drafts.length === 0) return [];
-    const latents = await this.conditioner.latents(drafts.map((draft) => Array.from({ length: canvas }, (_, i) => (i < draft.length ? (draft[i]?.id ?? tokens.mask ?? tokens.unk) : tokens.pad))));
-    return drafts.map((draft, i): DiffusionRow => {
-      blank(latents[i]!, draft, model.hidden);
-      const plan = isBlanked(draft) ? this.#plan : [];
-      const candidate = part.used.best_of + part.drafted;
-      part.drafted += 1;
-      return { part, candidate, seed: part.used.seed, condition: row.condition, plan, guidance: row.guidance, clamped: [1, 0], shape: row.shape, weight: row.weight, steps: plan.length, done: 0, revisions: 0, silent: true, draft, start: { latents: latents[i]!, share: this.#share } };
-    });
+    const length = Math.max(...drafts.map(({ tokens }) => tokens.length));
+    const latents = await this.conditioner.latents(drafts.map(({ tokens }) => Array.from({ length }, (_, i) => (i < tokens.length ? (tokens[i]?.id ?? mask) : pad))));
+    const fillings = await this.infiller!.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
+    // A word said twice in a row would be merged in a sample; here it is none the better for it.
+    const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
+    // Other words, not fewer, and none that are much less likely.
+    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > LEAST_GAIN);
+    return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, VERSIONS);
   }
-}
 
-/** A blank's latents are the mean of all, which is zero: what the mask in its place is encoded as says nothing of it. */
-function blank(latents: Float32Array, draft: Draft, hidden: number): void {
-  draft.forEach((token, place) => {
-    if (token === undefined) latents.fill(0, place * hidden, (place + 1) * hidden);
-  });
+  /** A version as if it had been read so; the end is as sure as it was. */
+  #decoded(tokens: readonly Read[], of: Decoded): Decoded {
+    const { pad } = this.card.tokens;
+    const words = tokens.slice(1, -1);
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const end = of.score * (of.confidences.length + 1) - sum(of.confidences);
+    const confidences = words.map(({ confidence }) => confidence);
+    return { ids: words.map(({ id }) => id), line: of.line.map((_, i) => tokens[i]?.id ?? pad), confidences, score: (sum(confidences) + end) / (words.length + 1), ended: true };
+  }
 }

@@ -10,7 +10,7 @@ import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js"
 import { decodeRows, type Decoded } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow, Estimate, SpelledSample, Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
-import { type AMONG_VERSIONS, type Appraisal, quality } from "./quality.js";
+import { type Appraisal, quality, type Weights } from "./quality.js";
 import type { Ranker } from "./ranker.js";
 import { cosine, pooled } from "./similarity.js";
 
@@ -41,7 +41,7 @@ export class SampleReader {
     const { model, tokens } = this.card;
     const canvas = latents[0]!.length / model.hidden;
     const wanted = { ...tokens, marks: this.parts.tokenizer.marks };
-    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, wanted, rows.map(({ draft }) => draft));
+    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, wanted);
   }
 
   /** What a row reads as after a step. */
@@ -88,13 +88,13 @@ export class SampleReader {
   async collect(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<void> {
     const decoded = await this.decode(rows, latents);
     for (const [i, row] of rows.entries()) row.decoded = decoded[i]!;
-    const { standard } = rows[0]!.part;
-    if (standard !== undefined) await this.#estimate(rows, standard);
+    await this.estimate(rows);
   }
 
-  /** What the quality of rows is told by. Their words are encoded anew, equal ones once: it is they that will be seen, not the latents that they were read from. */
-  async #estimate(rows: readonly DiffusionRow[], standard: Standard): Promise<void> {
-    const { estimates } = rows[0]!.part;
+  /** Tells what the quality of rows of one text is known by, where they are ranked by it. Their words are encoded anew, equal ones once: it is they that will be seen, not the latents that they were read from. */
+  async estimate(rows: readonly DiffusionRow[]): Promise<void> {
+    const { estimates, standard } = rows[0]!.part;
+    if (standard === undefined) return;
     const key = ({ decoded }: DiffusionRow) => decoded!.line.join(" ");
     const fresh = [...new Map(rows.map((row) => [key(row), row])).values()].filter((row) => !estimates.has(key(row)));
     if (fresh.length > 0) {
@@ -135,7 +135,7 @@ export class SampleReader {
   }
 
   /** Estimated quality of rows of a text (quality.ts), where they are ranked by it. */
-  appraise({ source }: DiffusionPart, rows: readonly DiffusionRow[], samples: readonly Sampled[], weights?: typeof AMONG_VERSIONS): Appraisal[] {
+  appraise({ source }: DiffusionPart, rows: readonly DiffusionRow[], samples: readonly Sampled[], weights?: Weights): Appraisal[] {
     return quality(samples.map(({ text }, i) => ({ text, ...rows[i]!.estimate! })), source.text, this.card.task, weights);
   }
 

@@ -147,14 +147,15 @@ describe("the engine process", () => {
   });
 });
 
-describe("progress", () => {
-  const request = (everySteps?: number): GenerateRequest => ({
-    task: "paraphrase",
-    texts: ["one", "two"],
-    options: { numCandidates: 2, bestOf: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
-    ...(everySteps && { progress: { everySteps } }),
-  });
+/** Two texts, two candidates each. */
+const request = (everySteps?: number): GenerateRequest => ({
+  task: "paraphrase",
+  texts: ["one", "two"],
+  options: { numCandidates: 2, bestOf: 2, seed: 1, steps: 5, truncation: "error", canvas: "auto" },
+  ...(everySteps && { progress: { everySteps } }),
+});
 
+describe("progress", () => {
   test("every row is reported after every so many steps and after its last, before the reply", async (t) => {
     const service = await start(t);
     const events: StepEvent[] = [];
@@ -198,6 +199,18 @@ describe("a request that is not wanted any more", () => {
     assert.equal(await metric(service, 'tdi_cancelled_total{reason="client_gone"}'), 1);
     assert.ok((await metric(service, 'tdi_denoising_step_rows_count{task="paraphrase"}')) < 60);
     await until(async () => (await metric(service, 'tdi_requests_total{route="/paraphrase",task="paraphrase",status="499"}')) === 1);
+  });
+
+  test("is revised no further when its client goes", async (t) => {
+    const service = await start(t);
+    const client = new AbortController();
+    let revised = 0;
+    const revising = service.engine.submit({ ...request(5), texts: ["revised without end"] }, client.signal, () => (revised += 1));
+    await until(async () => revised > 3);
+    client.abort();
+    await assert.rejects(revising);
+    // The engine has nothing else to do than serve the next.
+    assert.equal((await service.post("/paraphrase", { text: "next" })).status, 200);
   });
 
   test("leaves the queue at its deadline, while the engine is still held up by the run before it", async (t) => {

@@ -65,18 +65,6 @@ describe("a batch of rows", () => {
     rows.forEach((each, i) => assert.deepEqual(results.get(each), expected[i], `row ${i}`));
   });
 
-  test("a row may start from latents in noise, which are its first prediction too", () => {
-    const latents = Float32Array.from({ length: CANVAS * SHAPE.hidden }, (_, i) => Math.sin(i));
-    const noise = new Float32Array(latents.length);
-    gaussian(noise, SHAPE.hidden, 5, 0, 0);
-    const it = batch();
-    const [plain, started] = [row(5, "ddim", 2), { ...row(5, "ddim", 2), start: { latents, share: 0.25 } }];
-    it.sync([plain, started]);
-    assert.deepEqual([it.state(plain), it.prediction(plain)], [noise, new Float32Array(latents.length)]);
-    assert.deepEqual(it.prediction(started), latents);
-    it.state(started).forEach((value, i) => assert.ok(Math.abs(value - (0.5 * latents[i]! + Math.sqrt(0.75) * noise[i]!)) < 1e-6, `place ${i}`));
-  });
-
   test("several steps in one call are as many calls, and a row that is done waits unchanged", async () => {
     const make = (): BatchRow[] => [row(1, "ddim", 7, 0, 0.2), row(2, "ancestral", 4, 0.5, 0.1), row(3, "euler_sde", 9)];
     const expected = await Promise.all(make().map(alone));

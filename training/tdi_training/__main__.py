@@ -271,6 +271,7 @@ def main() -> None:
     from .autoregressive_commands import add_autoregressive_commands
     from .commands import add_ablate_command, add_import_command, add_sweep_command
     from .robustness import add_robustness_command
+    from .infiller_commands import add_infiller_commands
     from .ranking_commands import add_ranking_commands
     from .rejection_commands import add_rejection_commands
     from .selection_commands import add_selection_commands
@@ -499,6 +500,7 @@ def main() -> None:
     p.add_argument("--scorer", help="its sentence scorer (`fit-scorer`), in place of the selector's own weights")
     p.add_argument("--acceptability", help="judge of how a paraphrase bundle's candidates read (`fit-acceptability`)")
     p.add_argument("--ranker", help="ranker of a paraphrase bundle's candidates (`fit-ranker`)")
+    p.add_argument("--infiller", help="what fills the blanks of a revised candidate (`fit-infiller`)")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
                    help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
@@ -510,6 +512,7 @@ def main() -> None:
     add_autoregressive_commands(commands)
     add_selection_commands(commands)
     add_ranking_commands(commands)
+    add_infiller_commands(commands)
     add_rejection_commands(commands)
     add_robustness_command(commands)
 

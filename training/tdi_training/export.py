@@ -187,6 +187,9 @@ def export_bundle(args) -> None:
     if args.acceptability:
         shutil.copyfile(args.acceptability, out / "acceptability.onnx")
         files["acceptability"] = describe(out, out / "acceptability.onnx")
+    if args.infiller:
+        _write(shared / "infiller.onnx", Path(args.infiller).read_bytes(), args.replace_shared)
+        files["infiller"] = describe(out, shared / "infiller.onnx")
     if entry := shortlist_entry(out, shared):
         files["decoder_shortlist"] = entry
     limits: dict = {"source_tokens": c.source_length}

@@ -1,0 +1,64 @@
+import type * as ort from "onnxruntime-node";
+import type { Condition } from "../conditioning/condition.js";
+import { floats, floatsOf, integers } from "./session.js";
+
+/** Tokens of a text that the network looks at (LONGEST of training/tdi_training/infiller.py). */
+export const LONGEST_FILLED = 64;
+
+/** A place of a draft to be filled. */
+export interface Blank {
+  at: number;
+  /** The token that stood there, or the mask token where none did. */
+  old: number;
+}
+
+/** What may belong in a blank. */
+export interface Filling {
+  /** A token, or the mask token for nothing. */
+  id: number;
+  /** In 0..1, among all that the network may choose from. */
+  probability: number;
+  /** By how many nats it is likelier than what stood there. */
+  gain: number;
+}
+
+/** Says what belongs in the blanks of drafts, by a small conditional masked language model that reads the source too. */
+export class Infiller {
+  constructor(
+    private readonly graph: ort.InferenceSession,
+    private readonly hidden: number,
+  ) {}
+
+  /**
+   * The likeliest fillings of each draft's blank, the likeliest first, and nothing as the last.
+   * @param drafts of one source: normalised latents [length, hidden], special tokens and padding among them, all of one length
+   * @param tokens of each draft, without padding
+   * @param blanks of each draft
+   */
+  async fill(drafts: readonly Float32Array[], tokens: readonly number[], blanks: readonly Blank[], { ids, states }: Condition): Promise<Filling[][]> {
+    const [rows, length] = [drafts.length, drafts[0]!.length / this.hidden];
+    const read = Math.min(LONGEST_FILLED, ids.length);
+    const text = new Float32Array(rows * length * this.hidden);
+    const mask = new Float32Array(rows * length);
+    drafts.forEach((draft, row) => {
+      text.set(draft, row * length * this.hidden);
+      mask.fill(1, row * length, row * length + tokens[row]!);
+    });
+    const told = await this.graph.run({
+      text: floats(text, rows, length, this.hidden),
+      mask: floats(mask, rows, length),
+      source: floats(states.subarray(0, read * this.hidden), 1, read, this.hidden),
+      ids: integers(ids.slice(0, read), 1, read),
+      at: integers(blanks.map(({ at }) => at), rows),
+      old: integers(blanks.map(({ old }) => old), rows),
+    });
+    const found = told["read"]!.data as BigInt64Array;
+    const [likely, was] = [floatsOf(told, "likely"), floatsOf(told, "was")];
+    const each = found.length / rows;
+    const filling = (row: number, k: number): Filling => {
+      const nats = likely[row * each + k]!;
+      return { id: Number(found[row * each + k]), probability: Math.exp(nats), gain: nats - was[row]! };
+    };
+    return drafts.map((_, row) => Array.from({ length: each }, (_, k) => filling(row, k)));
+  }
+}
