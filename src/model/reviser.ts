@@ -19,8 +19,6 @@ const VERSIONS = 8;
 /** Against the similarity, of a nat by which what is in its blank is likelier than what was, and how many nats count at most. */
 const GAIN = 0.05;
 const MOST_GAIN = 4;
-/** Of another word in the place of one of the source's, in nats. */
-const LEAST_GAIN = -1;
 
 type Revision = "mend" | "reword";
 
@@ -110,8 +108,8 @@ export class Reviser {
     const fillings = await this.infiller!.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
     // A word said twice in a row would be merged in a sample; here it is none the better for it.
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
-    // Other words, not fewer, and none that are much less likely.
-    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > LEAST_GAIN);
+    // Other words, not fewer, and such as are rather expected there than the source's: less likely ones more often mean something else.
+    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > 0);
     return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, VERSIONS);
   }
 
