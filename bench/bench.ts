@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { closedLoop, type ClosedLoop } from "./closed-loop.js";
 import { type Contender, contenders } from "./contenders.js";
-import { machine } from "./processes.js";
+import { givenArguments, machine } from "./processes.js";
 import { figure, table, writeReport } from "./report.js";
 
 const { values: flags } = parseArgs({
@@ -65,7 +65,7 @@ const most = CONCURRENCY.at(-1)!;
 const times = (ratio: number) => `${figure(ratio)} ×`;
 const markdown = `# The embedded paraphraser
 
-Made by \`npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${machine()}; client and server share them. ${requests} requests a figure, closed
+Made by \`npm run bench${givenArguments()}\` on ${machine()}; client and server share them. ${requests} requests a figure, closed
 loop, questions of three lengths, the bundle's other settings as they are${flags.quick ? ". **A quick run: it shows that the benchmark runs, its figures are not to be quoted**" : ""}. Faster: how many
 times as fast as *${base!.name}*, by the median at one request at a time and by requests a second at ${most} at a time.
 

@@ -17,6 +17,7 @@ import { figure, writeReport } from "./report.js";
 import { startServer } from "./server.js";
 import { quantile } from "./simulation.js";
 import { ask, bodyOf, enginesOf, Findings, KNOWN, knownTexts, MOST_GROWTH, settled, TIMEOUT_MS } from "./soaking.js";
+import { givenArguments } from "./processes.js";
 
 const { values: flags } = parseArgs({
   options: { minutes: { type: "string", default: "60" }, load: { type: "string", default: "0.8" }, "kill-every": { type: "string", default: "300" }, calibration: { type: "string", default: "200" } },
@@ -124,11 +125,10 @@ findings.check("milliseconds of an answer, p50 and p99", `${figure(quantile(time
 findings.check("/health/live answered", `${live.filter(Number.isFinite).length.toLocaleString("en")} of ${live.length.toLocaleString("en")}, p99 ${figure(quantile(live, 0.99))} ms`, live.every(Number.isFinite));
 await server.stop();
 
-const given = process.argv.slice(2).join(" ");
 const settings = Object.entries(process.env).filter(([name]) => name.startsWith("TDI_")).map(([name, value]) => `${name}=${value} `).join("");
 const markdown = `# An hour of load
 
-Made by \`${settings}npm run soak:hour${given ? ` -- ${given}` : ""}\` on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${figure(rate)} requests/s for ${flags.minutes} minutes, ${LOAD * 100} % of what the server
+Made by \`${settings}npm run soak:hour${givenArguments()}\` on ${availableParallelism()} of ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${figure(rate)} requests/s for ${flags.minutes} minutes, ${LOAD * 100} % of what the server
 answers when 16 requests are always in hand; arrivals of a Poisson process, seven in ten in four steps, two with the defaults, one a summary; one client in ten leaves
 within a second. Times count from the arrival that was due.
 

@@ -4,7 +4,7 @@
  */
 import { parseArgs } from "node:util";
 import { closedLoop } from "./closed-loop.js";
-import { machine, usageOf } from "./processes.js";
+import { givenArguments, machine, usageOf } from "./processes.js";
 import { ARTICLE, QUESTIONS } from "./questions.js";
 import { figure, table, writeReport } from "./report.js";
 import { post, startServer } from "./server.js";
@@ -64,7 +64,7 @@ await server.stop();
 
 const markdown = `# What a request costs as one thing of it grows
 
-Made by \`npm run bench:growth${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${machine()}; client and server share them, one engine, one request at a time, ${requests} requests a figure. A question of
+Made by \`npm run bench:growth${givenArguments()}\` on ${machine()}; client and server share them, one engine, one request at a time, ${requests} requests a figure. A question of
 ${question.split(" ").length} words, 4 steps, one sample, canvas 16; summaries as the bundle's defaults are, one sample. Resident: memory of all processes after it, pages that they share counted once.
 
 ${table(

@@ -12,6 +12,7 @@ import { figure, table, writeReport } from "./report.js";
 import { type BenchServer, startServer } from "./server.js";
 import { STEPS } from "./simulated-loads.js";
 import { quantile } from "./simulation.js";
+import { givenArguments } from "./processes.js";
 
 const { values: flags } = parseArgs({
   options: {
@@ -130,7 +131,7 @@ for (const load of flags.loads.split(",").map(Number)) {
 const processor = `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`;
 const markdown = `# The embedded paraphraser under load
 
-Made by \`npm run bench:load${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${processor}; client and server share them. Measured, not simulated. Poisson arrivals, the same for
+Made by \`npm run bench:load${givenArguments()}\` on ${processor}; client and server share them. Measured, not simulated. Poisson arrivals, the same for
 every policy; latency from the arrival that was due. Steps ${STEPS.map(({ share, steps }) => `${steps} (${Math.round(100 * share)} %)`).join(", ")}; ${QUESTIONS.length} questions of three lengths. 100 % load is what no
 batching does at most, measured first: ${figure(capacity)} requests/s. ${seconds} s a line, of which the first tenth is not counted; up to ${flags["max-batch-rows"]} rows under way in each engine.
 

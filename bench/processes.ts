@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { basename, isAbsolute } from "node:path";
 
 /** What a process and all its descendants have used, as Linux counts it; undefined on other systems. */
 export interface Usage {
@@ -50,4 +51,10 @@ function sum(values: readonly number[]): number {
 export function machine(): string {
   const model = process.platform === "linux" ? /model name\s*: (.*)/.exec(read("/proc/cpuinfo") ?? "")?.[1] : undefined;
   return `${availableParallelism()} cores of ${model ?? process.arch}, Node.js ${process.versions.node}`;
+}
+
+/** The arguments of this run, for a report: " -- …", or nothing where there are none. Of a path that only this machine knows its name is told. */
+export function givenArguments(): string {
+  const given = process.argv.slice(2).map((argument) => (isAbsolute(argument) ? basename(argument) : argument));
+  return given.length > 0 ? ` -- ${given.join(" ")}` : "";
 }

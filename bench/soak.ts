@@ -15,6 +15,7 @@ import { figure, writeReport } from "./report.js";
 import { type BenchServer, startServer } from "./server.js";
 import { quantile } from "./simulation.js";
 import { ask, bodyOf, enginesOf, Findings, knownTexts, MOST_GROWTH, settled, TIMEOUT_MS } from "./soaking.js";
+import { givenArguments } from "./processes.js";
 
 const { values: flags } = parseArgs({ options: { requests: { type: "string", default: "5000" }, kills: { type: "string", default: "6" }, clients: { type: "string", default: "200" } } });
 const REQUESTS = Number(flags.requests);
@@ -104,7 +105,7 @@ findings.check("a leaking server is found", `${figure(growth(leaked.samples))} b
 
 const markdown = `# Soak
 
-Made by \`npm run soak${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(" ")}` : ""}\` on ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${REQUESTS} requests of 4 steps from ${CLIENTS} clients at a time, three in ten of which leave before their answer.
+Made by \`npm run soak${givenArguments()}\` on ${cpus().length} × ${cpus()[0]?.model ?? "unknown"}: ${REQUESTS} requests of 4 steps from ${CLIENTS} clients at a time, three in ten of which leave before their answer.
 
 ${findings.table()}`;
 const series = (name: string, of: (sample: Memory) => number, list: readonly Memory[]) => ({ name, points: list.map((sample) => [sample.requests, of(sample) / 1e6] as const) });
