@@ -53,10 +53,13 @@ export class Reviser {
     const { used } = part;
     if (used.revisions === 0) return { again: false };
     const sampled = this.reader.samples(part.rows).map(({ candidate }) => candidate);
+    const due = new Map(part.rows.map((row) => [row, this.#due(row)]));
+    // Where there is nothing to do, nothing needs to be ranked.
+    if (![...due.values()].some(Boolean)) return { again: false };
     const returned = rank(sampled, this.card.task, this.reader.appraise(part, part.rows, sampled)).slice(0, used.num_candidates).map(({ index }) => part.rows[index]!);
-    const row = returned.find((each) => this.#due(each) !== undefined);
+    const row = returned.find((each) => due.get(each) !== undefined);
     if (row === undefined) return { again: false };
-    const kind = this.#due(row)!;
+    const kind = due.get(row)!;
     row.revisions += 1;
     const best = await this.#bestVersion(part, row, kind);
     if (best) Object.assign(row, best);

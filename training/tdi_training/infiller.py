@@ -156,9 +156,9 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
     at [rows], the place of each blank, old [rows], the token that stood there or the mask token for none -> read [rows, READINGS + 1], what most likely belongs there, the likeliest first and
     nothing last, likely, the log-probabilities of these, and was [rows], that of the old one. Its vocabulary's table is that of `embeddings`, a file beside it. Returns its bytes and parameters, and the largest difference of a log-probability to PyTorch's over cases (drafts, source)."""
     import onnx
-    import onnxruntime
 
-    from .quantise import share_table, store_int8, strip_metadata
+    from .quantise import share_table
+    from .score_graph import stored_int8
 
     table, blank = encoder.word_embeddings.detach().clone(), encoder.tokenizer.mask_token_id
 
@@ -201,10 +201,7 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
     rows, scales = (np.fromfile(embeddings, dtype, count, offset=offset).reshape(shape) for dtype, count, offset, shape in
                     ((np.int8, table.numel(), 0, table.shape), (np.float32, len(table), table.numel(), (-1,))))
     share_table(graph, table.numpy(), rows, scales, embeddings.name)
-    store_int8(graph)
-    strip_metadata(graph)
-    out.write_bytes(graph.SerializeToString(deterministic=True))
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    session = stored_int8(graph, out)
     worst = 0.0
     for case in cases:
         with torch.no_grad():

@@ -9,22 +9,27 @@ import torch
 from torch import nn
 
 
-def export_score(scored: nn.Module, cases: list[dict[str, torch.Tensor]], out: Path, places: str | None = None) -> dict:
-    """Writes the graph of `scored`, which takes latents [1, any length, H] under the names of each case and gives score [1], and where `places` names it a second
-    output [1, length of the first]. Returns its bytes and parameters, and the largest absolute difference to PyTorch over the cases, the first of which is traced."""
-    import onnx
+def stored_int8(graph, out: Path):
+    """Writes an exported graph with its matrices in int8 and without the exporter's traces, and opens it."""
     import onnxruntime
 
     from .quantise import store_int8, strip_metadata
 
-    names, outputs = list(cases[0]), ["score", *([places] if places else [])]
-    torch.onnx.export(scored, tuple(cases[0].values()), str(out), input_names=names, output_names=outputs, opset_version=17, dynamo=False,
-                      dynamic_axes={**{name: {1: f"tokens of {name}"} for name in names}, **({places: {1: f"tokens of {names[0]}"}} if places else {})})
-    graph = onnx.load(str(out))
     store_int8(graph)
     strip_metadata(graph)
     out.write_bytes(graph.SerializeToString(deterministic=True))
-    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+
+
+def export_score(scored: nn.Module, cases: list[dict[str, torch.Tensor]], out: Path, places: str | None = None) -> dict:
+    """Writes the graph of `scored`, which takes latents [1, any length, H] under the names of each case and gives score [1], and where `places` names it a second
+    output [1, length of the first]. Returns its bytes and parameters, and the largest absolute difference to PyTorch over the cases, the first of which is traced."""
+    import onnx
+
+    names, outputs = list(cases[0]), ["score", *([places] if places else [])]
+    torch.onnx.export(scored, tuple(cases[0].values()), str(out), input_names=names, output_names=outputs, opset_version=17, dynamo=False,
+                      dynamic_axes={**{name: {1: f"tokens of {name}"} for name in names}, **({places: {1: f"tokens of {names[0]}"}} if places else {})})
+    session = stored_int8(onnx.load(str(out)), out)
     worst = 0.0
     for case in cases:
         with torch.no_grad():
