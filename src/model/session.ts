@@ -13,6 +13,8 @@ function optionsOf(threads: number, device: Device): ort.InferenceSession.Sessio
   return {
     executionProviders: providersOf(device),
     graphOptimizationLevel: "all",
+    // An arena a session grows by powers of two and gives nothing back: what a dozen of them held between calls was a fifth of an engine's memory (training/RUNS.md).
+    enableCpuMemArena: false,
     executionMode: "sequential",
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
