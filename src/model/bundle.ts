@@ -79,6 +79,8 @@ const bundleSchema = z.object({
     ranker: fileEntry.optional(),
     /** Tells whether a text reads well (src/model/acceptability.ts), to rank candidates by. */
     acceptability: fileEntry.optional(),
+    /** Tells whether a text reads as a rewording of its source would (src/model/critic.ts), beside that judge. */
+    critic: fileEntry.optional(),
     /** Says what belongs in a blank (src/model/infiller.ts), to revise what reads badly. */
     infiller: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */

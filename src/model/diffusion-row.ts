@@ -25,6 +25,8 @@ export interface Standard {
   meaning: Float32Array;
   /** The logit that it reads well (acceptability.ts); 0 where the bundle cannot tell, or nothing is compared with it. */
   reads: number;
+  /** The logit that it reads as a rewording of itself (critic.ts), likewise. */
+  fits: number;
 }
 
 /** A row of this pipeline, with what is needed to read it. */

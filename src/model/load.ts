@@ -4,6 +4,7 @@ import type { Task } from "../engine/contract.js";
 import { Acceptability } from "./acceptability.js";
 import type { DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
+import { Critic } from "./critic.js";
 import { CPU, type Device } from "./device.js";
 import { Infiller } from "./infiller.js";
 import { TextDiffusion } from "./pipeline.js";
@@ -30,9 +31,10 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const scorer = paths.sentence_scorer === undefined ? undefined : new SentenceScorer(await files.session(bundle, "sentence_scorer"), conditioner, tokenizer, shape);
   const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
   const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
+  const critic = paths.critic === undefined ? undefined : new Critic(await files.session(bundle, "critic"), card.model.hidden);
   const infiller = paths.infiller === undefined ? undefined : new Infiller(await files.session(bundle, "infiller"), card.model.hidden);
   const decoder = await files.session(bundle, decoderRole(card));
-  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability });
+  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability, critic });
   const reviser = new Reviser(card, conditioner, reader, infiller);
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }

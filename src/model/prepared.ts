@@ -17,7 +17,7 @@ export const GRAPH_FILE = "graph.onnx";
 export const WEIGHTS_FILE = "weights.bin";
 export const MANIFEST_FILE = "manifest.json";
 
-const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist", "sentence_scorer", "ranker", "acceptability", "infiller"] as const;
+const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decoder", "decoder_shortlist", "sentence_scorer", "ranker", "acceptability", "critic", "infiller"] as const;
 export type GraphRole = (typeof GRAPH_ROLES)[number];
 
 /** Graphs whose weights lie in another's file. */

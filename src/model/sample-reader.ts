@@ -7,6 +7,7 @@ import type { Acceptability, Reading } from "./acceptability.js";
 import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
+import type { Critic } from "./critic.js";
 import { decodeRows, type Decoded } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow, Estimate, SpelledSample, Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
@@ -23,7 +24,12 @@ export interface ReadingParts {
   readonly bigrams: Bigrams | undefined;
   readonly ranker: Ranker | undefined;
   readonly acceptability: Acceptability | undefined;
+  readonly critic: Critic | undefined;
 }
+
+/** Of a logit by which the critic puts a sample below its source, against one of the judge's; and how many it may: a source as its own rewording it finds faultless. Chosen on the first 700 rows (fourteenth round). */
+const CRITICISM = 0.5;
+const FAULTLESS = 0.5;
 
 /** Makes texts of denoised latents, and tells how good they are. */
 export class SampleReader {
@@ -72,7 +78,10 @@ export class SampleReader {
   /** What the samples of a source are held to, of which there are `count`. */
   async standard({ states, ids }: Condition, count: number): Promise<Standard> {
     const { hidden } = this.card.model;
-    return { meaning: pooled(states, ids, hidden, this.#special), reads: count === 1 ? 0 : (await this.#reads(states.subarray(0, ids.length * hidden))).score };
+    const meaning = pooled(states, ids, hidden, this.#special);
+    if (count === 1) return { meaning, reads: 0, fits: 0 };
+    const source = states.subarray(0, ids.length * hidden);
+    return { meaning, reads: (await this.#reads(source)).score, fits: (await this.parts.critic?.read(source, source))?.score ?? 0 };
   }
 
   /** True where it can tell the places of a sample that read badly. */
@@ -104,20 +113,31 @@ export class SampleReader {
     for (const row of rows) row.estimate = estimates.get(key(row))!;
   }
 
-  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, { meaning, reads }: Standard): Promise<Estimate> {
+  async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, standard: Standard): Promise<Estimate> {
     const { model, tokens } = this.card;
     const { bigrams, ranker } = this.parts;
     const { line, ids, ended } = decoded!;
     const written = latents.subarray(0, line.filter((id) => id !== tokens.pad).length * model.hidden);
+    const source = condition.states.subarray(0, condition.ids.length * model.hidden);
     const alone = part.used.best_of === 1;
-    const { score, doubts } = alone ? { score: reads, doubts: undefined } : await this.#reads(written);
     return {
-      similarity: cosine(meaning, pooled(latents, line, model.hidden, this.#special)),
+      similarity: cosine(standard.meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       // Only differences between samples of one source mean anything.
-      preference: alone || ranker === undefined ? 0 : await ranker.score(written, condition.states.subarray(0, condition.ids.length * model.hidden)),
-      slips: Math.max(0, reads - score),
-      doubts,
+      preference: alone || ranker === undefined ? 0 : await ranker.score(written, source),
+      ...(alone ? { slips: 0, doubts: undefined } : await this.#slips(written, source, standard)),
+    };
+  }
+
+  /** By how many logits a text reads worse than its source, by the judge and the critic, and where. */
+  async #slips(written: Float32Array, source: Float32Array, { reads, fits }: Standard): Promise<Pick<Estimate, "slips" | "doubts">> {
+    const { score, doubts } = await this.#reads(written);
+    const slips = Math.max(0, reads - score);
+    const criticism = await this.parts.critic?.read(written, source);
+    if (criticism === undefined) return { slips, doubts };
+    return {
+      slips: slips + CRITICISM * Math.max(0, fits - criticism.score - FAULTLESS),
+      doubts: doubts?.map((doubt, i) => doubt + criticism.doubts[i]!),
     };
   }
 

@@ -116,7 +116,7 @@ describe("prepared graphs", () => {
 
   test("are those that are opened: a shortlist in the decoder's place, where a bundle has one", async () => {
     const [card] = await readCards(projectPath("models"));
-    const { decoder_shortlist: _, ranker: __, sentence_scorer: ___, acceptability: ____, infiller: _____, ...others } = card!.files;
+    const { decoder_shortlist: _, ranker: __, sentence_scorer: ___, acceptability: ____, infiller: _____, critic: ______, ...others } = card!.files;
     const shortlist = { ...others.decoder, path: "../shared/decoder_shortlist.onnx" };
     assert.deepEqual(graphRoles({ ...card!, files: others }), ["encoder", "condition", "denoiser", "decoder"]);
     const files = { ...others, decoder_shortlist: shortlist };

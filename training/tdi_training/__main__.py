@@ -271,6 +271,7 @@ def main() -> None:
     from .autoregressive_commands import add_autoregressive_commands
     from .commands import add_ablate_command, add_import_command, add_sweep_command
     from .robustness import add_robustness_command
+    from .critic_commands import add_critic_commands
     from .infiller_commands import add_infiller_commands
     from .ranking_commands import add_ranking_commands
     from .rejection_commands import add_rejection_commands
@@ -513,6 +514,7 @@ def main() -> None:
     add_selection_commands(commands)
     add_ranking_commands(commands)
     add_infiller_commands(commands)
+    add_critic_commands(commands)
     add_rejection_commands(commands)
     add_robustness_command(commands)
 
