@@ -46,6 +46,11 @@ export interface DiffusionRow extends SampleRow, BatchRow {
   readonly settled: Set<"mend" | "reword">;
 }
 
+/** True where samples of a text, or versions of one, are compared: what only tells them apart is not found out for a single one. */
+export function isCompared({ best_of, revisions }: PartResult["used"]): boolean {
+  return best_of > 1 || revisions > 0;
+}
+
 export interface DiffusionPart extends PreparedPart<DiffusionRow> {
   readonly request: PartRequest;
   readonly source: Source;

@@ -9,7 +9,7 @@ import { DenoiserBatch, type DenoiserSessions } from "./batch.js";
 import type { Bundle } from "./bundle.js";
 import { rank } from "./candidates.js";
 import { type Device, deviceError } from "./device.js";
-import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
+import { type DiffusionPart, type DiffusionRow, isCompared } from "./diffusion-row.js";
 import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import { type Lead, ledAway, noveltyOf } from "./novelty.js";
@@ -83,7 +83,7 @@ export class TextDiffusion implements Pipeline {
       index: new SourceText(text),
       condition: condition!,
       plan,
-      standard: used.ranking === "quality" ? await this.parts.reader.standard(condition!, used.best_of) : undefined,
+      standard: used.ranking === "quality" ? await this.parts.reader.standard(condition!, isCompared(used)) : undefined,
       used,
       conditioningMs: performance.now() - began,
       decodingMs: 0,
@@ -267,8 +267,9 @@ export class TextDiffusion implements Pipeline {
     const clampSteps = Math.min(options.clampSteps ?? defaults.clamp_steps, steps - 1);
     const noise = noiseSchedule(schedule.name, schedule.d);
     const plan = solverSteps(solver, times(grid, steps, noise), noise, model.precondition);
-    // What is revised is what reads badly, which only samples that are ranked by quality are looked at for.
-    const revisions = ranking === "quality" && options.bestOf > 1 && this.parts.reviser.able ? (options.revisions ?? defaults.revisions) : 0;
+    // What is revised is what reads badly, which only samples that are ranked by quality are looked at for. A single one is meant to be quick: it is where that is asked for.
+    const { revisions: asked = options.bestOf > 1 ? defaults.revisions : 0 } = options;
+    const revisions = ranking === "quality" && this.parts.reviser.able ? asked : 0;
     return { steps, guidance, novelty, revisions, solver, grid: grid.name, seed, num_candidates: options.numCandidates, best_of: options.bestOf, ranking, clamp_steps: clampSteps, plan };
   }
 

@@ -9,7 +9,7 @@ import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
 import type { Critic } from "./critic.js";
 import { decodeRows, type Decoded } from "./decoder.js";
-import type { DiffusionPart, DiffusionRow, Estimate, SpelledSample, Standard } from "./diffusion-row.js";
+import { type DiffusionPart, type DiffusionRow, type Estimate, isCompared, type SpelledSample, type Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { type Appraisal, quality, type Weights } from "./quality.js";
 import type { Ranker } from "./ranker.js";
@@ -75,11 +75,11 @@ export class SampleReader {
     };
   }
 
-  /** What the samples of a source are held to, of which there are `count`. */
-  async standard({ states, ids }: Condition, count: number): Promise<Standard> {
+  /** What the samples of a source are held to. */
+  async standard({ states, ids }: Condition, compared: boolean): Promise<Standard> {
     const { hidden } = this.card.model;
     const meaning = pooled(states, ids, hidden, this.#special);
-    if (count === 1) return { meaning, reads: 0, fits: 0 };
+    if (!compared) return { meaning, reads: 0, fits: 0 };
     const source = states.subarray(0, ids.length * hidden);
     return { meaning, reads: (await this.#reads(source)).score, fits: (await this.parts.critic?.read(source, source))?.score ?? 0 };
   }
@@ -119,13 +119,13 @@ export class SampleReader {
     const { line, ids, ended } = decoded!;
     const written = latents.subarray(0, line.filter((id) => id !== tokens.pad).length * model.hidden);
     const source = condition.states.subarray(0, condition.ids.length * model.hidden);
-    const alone = part.used.best_of === 1;
+    const compared = isCompared(part.used);
     return {
       similarity: cosine(standard.meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       // Only differences between samples of one source mean anything.
-      preference: alone || ranker === undefined ? 0 : await ranker.score(written, source),
-      ...(alone ? { slips: 0, doubts: undefined } : await this.#slips(written, source, standard)),
+      preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
+      ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined }),
     };
   }
 

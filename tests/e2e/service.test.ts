@@ -215,6 +215,15 @@ describe("the service with its embedded bundles", () => {
     assert.ok(revised.length > 0 && revised.every((times) => times > 0), `${revised}`);
   });
 
+  test("a single sample is revised where that is asked for", async () => {
+    const body = { text: SLIPPING, seed: 5, best_of: 1 };
+    const [plain, mended] = [await paraphrase(body), await paraphrase({ ...body, revisions: 3 })];
+    assert.deepEqual([plain, mended].map(({ used }) => (used as unknown as { revisions: number }).revisions), [0, 3]);
+    const counts = ({ results }: typeof plain) => results.map(({ usage }) => usage.revisions);
+    assert.ok(counts(plain).every((times) => times === 0) && counts(mended).some((times) => times > 0), `${counts(plain)} ${counts(mended)}`);
+    assert.notDeepEqual(mended.results.map(({ text }) => text), plain.results.map(({ text }) => text));
+  });
+
   test("a stream tells what each candidate reads as, then the reply that JSON would give", async () => {
     const body = { text: QUESTIONS[0], num_candidates: 2, seed: 4, steps: 6, stream_every: 2 };
     const response = await fetch(`${url}/paraphrase`, { method: "POST", headers: { "content-type": "application/json", accept: "text/event-stream" }, body: JSON.stringify(body) });
