@@ -1,6 +1,7 @@
 import type { Condition } from "../conditioning/condition.js";
 import type { SourceText } from "../conditioning/source.js";
 import type { Source } from "../conditioning/sources.js";
+import type { Reading } from "./acceptability.js";
 import type { BatchRow } from "./batch.js";
 import type { Sampled } from "./candidates.js";
 import type { Decoded } from "./decoder.js";
@@ -10,6 +11,8 @@ import type { SolverStep } from "./solver.js";
 
 /** What is known of a sample besides its text. */
 export interface Estimate extends Omit<Estimates, "text"> {
+  /** What the critic thinks of it (critic.ts); undefined where the bundle has none. */
+  criticism: Reading | undefined;
   /** Logit for each of its tokens, special ones among them, that a slip is there; absent where the bundle cannot tell. */
   doubts: Float32Array | undefined;
 }

@@ -42,7 +42,7 @@ const WEIGHTS: Weights = { likeness: LIKENESS, slips: SLIPS };
 /** For versions of one sample: which of them reads best, more than which is worded least like the source. A slip makes a text less like it too. */
 export const AMONG_VERSIONS: Weights = { likeness: 0.1, slips: 0.12 };
 /** For rewordings of one: which says the same in other words. */
-export const AMONG_REWORDINGS: Weights = { likeness: 0.3, slips: 0.12 };
+export const AMONG_REWORDINGS: Weights = { likeness: 0.5, slips: 0.12 };
 /** Beyond so many it reads badly. */
 const MOST_SLIPS = 1.5;
 

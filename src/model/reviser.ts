@@ -1,4 +1,5 @@
 import type { Conditioner } from "../conditioning/condition.js";
+import type { Reading } from "./acceptability.js";
 import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { rank } from "./candidates.js";
@@ -14,13 +15,27 @@ import type { SampleReader } from "./sample-reader.js";
 const LEAST_SLIPS = 0.3;
 /** One of more sentence BLEU against its source is reworded. */
 const MOST_LIKENESS = 0.3;
-/** Versions of a sample that are looked at (training/RUNS.md, thirteenth round). */
+/** Versions of a sample that are looked at, and rewordings (training/RUNS.md, thirteenth and fourteenth round). */
 const VERSIONS = 8;
+const REWORDINGS = 16;
 /** Against the similarity, of a nat by which what is in its blank is likelier than what was, and how many nats count at most. */
 const GAIN = 0.05;
 const MOST_GAIN = 4;
 
+/** By how many nats what a rewording puts in may be less likely than what was, where a critic minds the meaning; without one it must be likelier. */
+const LEAST_GAIN = -3;
+/** Logits of the critic up to which a place of a rewording is above suspicion. */
+const UNSUSPECTED = -1.5;
+
 type Revision = "mend" | "reword";
+
+/** True where the critic, if there is one, thinks no less of a rewording, whole and by its worst place, and the judge finds no more slips that count. */
+function keepsMeaning({ estimate: now }: DiffusionRow, { estimate: was }: DiffusionRow): boolean {
+  const [mine, other] = [now!.criticism, was!.criticism];
+  if (mine === undefined || other === undefined) return true;
+  const worst = ({ doubts }: Reading) => Math.max(...doubts!.subarray(1, -1));
+  return mine.score >= other.score && worst(mine) <= Math.max(worst(other), UNSUSPECTED) && now!.slips <= Math.max(was!.slips, LEAST_SLIPS);
+}
 
 /**
  * Mends and rewords samples. A sampler that writes all places at once leaves slips behind ("What is the nuclear membrane do?"), which drawing more samples seldom
@@ -63,8 +78,8 @@ export class Reviser {
     row.revisions += 1;
     const best = await this.#bestVersion(part, row, kind);
     if (best) Object.assign(row, best);
-    // What no version betters now none will; one rewording is enough.
-    if (best === undefined || kind === "reword") row.settled.add(kind);
+    // What no version betters now none will; where no critic minds the meaning one rewording is enough.
+    if (best === undefined || (kind === "reword" && row.estimate!.criticism === undefined)) row.settled.add(kind);
     return { again: true, ...(best && { changed: row }) };
   }
 
@@ -82,11 +97,15 @@ export class Reviser {
     const found = await this.#versions(row, kind);
     if (found.length === 0) return undefined;
     part.revisions += 1;
-    const versions = [row, ...found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: this.#decoded(tokens, row.decoded!), spelled: undefined }))];
-    await this.reader.estimate(versions.slice(1));
+    // As long as the longest of them, not as the canvas: it is always these that are encoded together.
+    const longest = Math.max(...found.map(({ tokens }) => tokens.length));
+    const all = found.map(({ tokens, gain }) => ({ gain, version: { ...row, decoded: this.#decoded(tokens, row.decoded!, longest), spelled: undefined } as DiffusionRow }));
+    await this.reader.estimate(all.map(({ version }) => version));
+    const kept = all.filter(({ version }) => kind === "mend" || keepsMeaning(version, row));
+    const versions = [row, ...kept.map(({ version }) => version)];
     const rows = [...versions, ...part.rows.filter((other) => other !== row)];
     const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
-    const gains = [0, ...found.map(({ gain }) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, gain)))];
+    const gains = [0, ...kept.map(({ gain }) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, gain)))];
     const appraised = this.reader.appraise(part, rows, sampled, kind === "mend" ? AMONG_VERSIONS : AMONG_REWORDINGS);
     const judged = gains.map((gain, i) => ({ ...appraised[i]!, merit: appraised[i]!.merit + GAIN * gain }));
     const [best] = rank(sampled.slice(0, versions.length), this.card.task, judged);
@@ -99,7 +118,7 @@ export class Reviser {
   async #versions({ part, decoded, estimate, condition }: DiffusionRow, kind: Revision): Promise<Version[]> {
     const { cls, sep, pad, unk, mask = unk } = this.card.tokens;
     const { ids, confidences, ended } = decoded!;
-    const { doubts } = estimate!;
+    const { doubts, criticism } = estimate!;
     const longest = Math.min(part.source.canvas, LONGEST_FILLED);
     const text: Read[] = [{ id: cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: sep, confidence: 1 }];
     // Without an end of its own a text has none.
@@ -111,18 +130,19 @@ export class Reviser {
     const fillings = await this.infiller!.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
     // A word said twice in a row would be merged in a sample; here it is none the better for it.
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
-    // Other words, not fewer, and such as are rather expected there than the source's: less likely ones more often mean something else.
-    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > 0);
-    return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, VERSIONS);
+    // Other words, not fewer. Less likely ones than the source's more often mean something else.
+    const least = criticism === undefined ? 0 : LEAST_GAIN;
+    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
+    return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
   }
 
   /** A version as if it had been read so; the end is as sure as it was. */
-  #decoded(tokens: readonly Read[], of: Decoded): Decoded {
+  #decoded(tokens: readonly Read[], of: Decoded, longest: number): Decoded {
     const { pad } = this.card.tokens;
     const words = tokens.slice(1, -1);
     const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
     const end = of.score * (of.confidences.length + 1) - sum(of.confidences);
     const confidences = words.map(({ confidence }) => confidence);
-    return { ids: words.map(({ id }) => id), line: of.line.map((_, i) => tokens[i]?.id ?? pad), confidences, score: (sum(confidences) + end) / (words.length + 1), ended: true };
+    return { ids: words.map(({ id }) => id), line: Array.from({ length: longest }, (_, i) => tokens[i]?.id ?? pad), confidences, score: (sum(confidences) + end) / (words.length + 1), ended: true };
   }
 }

@@ -125,17 +125,18 @@ export class SampleReader {
       implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
-      ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined }),
+      ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined, criticism: undefined }),
     };
   }
 
   /** By how many logits a text reads worse than its source, by the judge and the critic, and where. */
-  async #slips(written: Float32Array, source: Float32Array, { reads, fits }: Standard): Promise<Pick<Estimate, "slips" | "doubts">> {
+  async #slips(written: Float32Array, source: Float32Array, { reads, fits }: Standard): Promise<Pick<Estimate, "slips" | "doubts" | "criticism">> {
     const { score, doubts } = await this.#reads(written);
     const slips = Math.max(0, reads - score);
     const criticism = await this.parts.critic?.read(written, source);
-    if (criticism === undefined) return { slips, doubts };
+    if (criticism === undefined) return { slips, doubts, criticism };
     return {
+      criticism,
       slips: slips + CRITICISM * Math.max(0, fits - criticism.score - FAULTLESS),
       doubts: doubts?.map((doubt, i) => doubt + criticism.doubts[i]!),
     };
