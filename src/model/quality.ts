@@ -54,7 +54,7 @@ const ENDED = /([.?!…。？！])[\p{Pe}\p{Pf}"']*$/u;
 const QUESTION_MARKS = /[?？]/g;
 
 /** Question marks of a text. */
-const asked = (text: string) => text.match(QUESTION_MARKS)?.length ?? 0;
+export const asked = (text: string) => text.match(QUESTION_MARKS)?.length ?? 0;
 
 /** Its source ends with a mark and it does not, or it asks what the source does not. A paraphrase of a question asks too; fewer questions may be one that holds several. */
 function endsOtherwise(text: string, source: string, task: Task): boolean {

@@ -6,7 +6,7 @@ import { rank } from "./candidates.js";
 import type { Decoded } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
 import { type Infiller, LONGEST_FILLED } from "./infiller.js";
-import { AMONG_REWORDINGS, AMONG_VERSIONS } from "./quality.js";
+import { AMONG_REWORDINGS, AMONG_VERSIONS, asked } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
 import { draftsOf, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
@@ -22,12 +22,20 @@ const REWORDINGS = 16;
 const GAIN = 0.05;
 const MOST_GAIN = 4;
 
-/** By how many nats what a rewording puts in may be less likely than what was, where a critic minds the meaning; without one it must be likelier. */
+/**
+ * By how many nats what a rewording of a question puts in may be less likely than what was, where a critic minds the meaning. Elsewhere it must be likelier: of statements
+ * the critic has seen few, and a copy that is marked as one is better than "I can not often eat meat." for "I do not eat meat.".
+ */
 const LEAST_GAIN = -3;
 /** Logits of the critic up to which a place of a rewording is above suspicion. */
 const UNSUSPECTED = -1.5;
 
 type Revision = "mend" | "reword";
+
+/** True where there is a critic, and the source is a question, as what it has learned on. */
+function isAtHome({ part, estimate }: DiffusionRow): boolean {
+  return estimate!.criticism !== undefined && asked(part.source.text) > 0;
+}
 
 /** True where the critic, if there is one, thinks no less of a rewording, whole and by its worst place, and the judge finds no more slips that count. */
 function keepsMeaning({ estimate: now }: DiffusionRow, { estimate: was }: DiffusionRow): boolean {
@@ -78,8 +86,8 @@ export class Reviser {
     row.revisions += 1;
     const best = await this.#bestVersion(part, row, kind);
     if (best) Object.assign(row, best);
-    // What no version betters now none will; where no critic minds the meaning one rewording is enough.
-    if (best === undefined || (kind === "reword" && row.estimate!.criticism === undefined)) row.settled.add(kind);
+    // What no version betters now none will; where the critic knows too little one rewording is enough.
+    if (best === undefined || (kind === "reword" && !isAtHome(row))) row.settled.add(kind);
     return { again: true, ...(best && { changed: row }) };
   }
 
@@ -115,10 +123,11 @@ export class Reviser {
     return { decoded, estimate, spelled };
   }
 
-  async #versions({ part, decoded, estimate, condition }: DiffusionRow, kind: Revision): Promise<Version[]> {
+  async #versions(row: DiffusionRow, kind: Revision): Promise<Version[]> {
+    const { part, decoded, estimate, condition } = row;
     const { cls, sep, pad, unk, mask = unk } = this.card.tokens;
     const { ids, confidences, ended } = decoded!;
-    const { doubts, criticism } = estimate!;
+    const { doubts } = estimate!;
     const longest = Math.min(part.source.canvas, LONGEST_FILLED);
     const text: Read[] = [{ id: cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: sep, confidence: 1 }];
     // Without an end of its own a text has none.
@@ -131,7 +140,7 @@ export class Reviser {
     // A word said twice in a row would be merged in a sample; here it is none the better for it.
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
     // Other words, not fewer. Less likely ones than the source's more often mean something else.
-    const least = criticism === undefined ? 0 : LEAST_GAIN;
+    const least = isAtHome(row) ? LEAST_GAIN : 0;
     const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
     return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
   }
