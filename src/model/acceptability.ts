@@ -1,8 +1,6 @@
 import type * as ort from "onnxruntime-node";
-import { floats, floatsOf } from "./session.js";
-
-/** Tokens of a text that the network looks at (LONGEST of training/tdi_training/acceptability.py). */
-const LOOKED_AT = 64;
+import { lookedAt } from "./looked-at.js";
+import { floatsOf } from "./session.js";
 
 /** What the network makes of a text. */
 export interface Reading {
@@ -26,8 +24,7 @@ export class Acceptability {
 
   /** @param text normalised latents [tokens, hidden], special tokens among them, without padding */
   async read(text: Float32Array): Promise<Reading> {
-    const tokens = Math.min(LOOKED_AT, text.length / this.hidden);
-    const told = await this.graph.run({ text: floats(text.subarray(0, tokens * this.hidden), 1, tokens, this.hidden) });
+    const told = await this.graph.run({ text: lookedAt(text, this.hidden) });
     return { score: floatsOf(told, "score")[0]!, doubts: this.tellsPlaces ? floatsOf(told, "slips") : undefined };
   }
 }

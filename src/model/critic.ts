@@ -1,9 +1,10 @@
 import type * as ort from "onnxruntime-node";
 import type { Reading } from "./acceptability.js";
-import { floats, floatsOf } from "./session.js";
+import { lookedAt } from "./looked-at.js";
+import { floatsOf } from "./session.js";
 
-/** Tokens of either text that the network looks at (LONGEST of training/tdi_training/infiller.py). */
-const LOOKED_AT = 64;
+/** What a critic makes of a text; its graph always tells places. */
+export type Criticism = Reading & { doubts: Float32Array };
 
 /**
  * Tells whether a text reads as a person's rewording of its source would, by a network trained as a discriminator: unlike the judge of acceptability it
@@ -19,13 +20,8 @@ export class Critic {
    * @param text normalised latents [tokens, hidden], special tokens among them, without padding
    * @param source likewise
    */
-  async read(text: Float32Array, source: Float32Array): Promise<Reading & { doubts: Float32Array }> {
-    const told = await this.graph.run({ text: this.#looked(text), source: this.#looked(source) });
+  async read(text: Float32Array, source: Float32Array): Promise<Criticism> {
+    const told = await this.graph.run({ text: lookedAt(text, this.hidden), source: lookedAt(source, this.hidden) });
     return { score: floatsOf(told, "score")[0]!, doubts: floatsOf(told, "slips") };
-  }
-
-  #looked(latents: Float32Array): ort.Tensor {
-    const tokens = Math.min(LOOKED_AT, latents.length / this.hidden);
-    return floats(latents.subarray(0, tokens * this.hidden), 1, tokens, this.hidden);
   }
 }

@@ -1,9 +1,9 @@
 import type { Condition } from "../conditioning/condition.js";
 import type { SourceText } from "../conditioning/source.js";
 import type { Source } from "../conditioning/sources.js";
-import type { Reading } from "./acceptability.js";
 import type { BatchRow } from "./batch.js";
 import type { Sampled } from "./candidates.js";
+import type { Criticism } from "./critic.js";
 import type { Decoded } from "./decoder.js";
 import type { PartRequest, PartResult, PreparedPart, SampleRow } from "./pipeline-contract.js";
 import type { Estimates } from "./quality.js";
@@ -12,8 +12,8 @@ import type { SolverStep } from "./solver.js";
 /** What is known of a sample besides its text. */
 export interface Estimate extends Omit<Estimates, "text"> {
   /** What the critic thinks of it (critic.ts); undefined where the bundle has none. */
-  criticism: Reading | undefined;
-  /** Logit for each of its tokens, special ones among them, that a slip is there; absent where the bundle cannot tell. */
+  criticism: Criticism | undefined;
+  /** Logit for each of its tokens, special ones among them, that a slip is there, the critic's added to the judge's; absent where the bundle cannot tell. */
   doubts: Float32Array | undefined;
 }
 

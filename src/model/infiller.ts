@@ -1,9 +1,7 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
+import { LOOKED_AT } from "./looked-at.js";
 import { floats, floatsOf, integers } from "./session.js";
-
-/** Tokens of a text that the network looks at (LONGEST of training/tdi_training/infiller.py). */
-export const LONGEST_FILLED = 64;
 
 /** A place of a draft to be filled. */
 export interface Blank {
@@ -37,7 +35,7 @@ export class Infiller {
    */
   async fill(drafts: readonly Float32Array[], tokens: readonly number[], blanks: readonly Blank[], { ids, states }: Condition): Promise<Filling[][]> {
     const [rows, length] = [drafts.length, drafts[0]!.length / this.hidden];
-    const read = Math.min(LONGEST_FILLED, ids.length);
+    const read = Math.min(LOOKED_AT, ids.length);
     const text = new Float32Array(rows * length * this.hidden);
     const mask = new Float32Array(rows * length);
     drafts.forEach((draft, row) => {

@@ -12,7 +12,7 @@ export interface Estimates {
   implausible: number;
   /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
   preference: number;
-  /** By how many logits it reads worse than its source (acceptability.ts); 0 where it does not, or the bundle cannot tell. */
+  /** By how many logits it reads worse than its source, the critic's share among them (sample-reader.ts); 0 where it does not, or the bundle cannot tell. */
   slips: number;
 }
 

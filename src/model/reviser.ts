@@ -1,11 +1,12 @@
 import type { Conditioner } from "../conditioning/condition.js";
-import type { Reading } from "./acceptability.js";
 import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { rank } from "./candidates.js";
+import type { Criticism } from "./critic.js";
 import type { Decoded } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
-import { type Infiller, LONGEST_FILLED } from "./infiller.js";
+import type { Infiller } from "./infiller.js";
+import { LOOKED_AT } from "./looked-at.js";
 import { AMONG_REWORDINGS, AMONG_VERSIONS, asked } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
 import { draftsOf, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
@@ -41,7 +42,7 @@ function isAtHome({ part, estimate }: DiffusionRow): boolean {
 function keepsMeaning({ estimate: now }: DiffusionRow, { estimate: was }: DiffusionRow): boolean {
   const [mine, other] = [now!.criticism, was!.criticism];
   if (mine === undefined || other === undefined) return true;
-  const worst = ({ doubts }: Reading) => Math.max(...doubts!.subarray(1, -1));
+  const worst = ({ doubts }: Criticism) => Math.max(...doubts.subarray(1, -1));
   return mine.score >= other.score && worst(mine) <= Math.max(worst(other), UNSUSPECTED) && now!.slips <= Math.max(was!.slips, LEAST_SLIPS);
 }
 
@@ -107,13 +108,13 @@ export class Reviser {
     part.revisions += 1;
     // As long as the longest of them, not as the canvas: it is always these that are encoded together.
     const longest = Math.max(...found.map(({ tokens }) => tokens.length));
-    const all = found.map(({ tokens, gain }) => ({ gain, version: { ...row, decoded: this.#decoded(tokens, row.decoded!, longest), spelled: undefined } as DiffusionRow }));
-    await this.reader.estimate(all.map(({ version }) => version));
-    const kept = all.filter(({ version }) => kind === "mend" || keepsMeaning(version, row));
-    const versions = [row, ...kept.map(({ version }) => version)];
+    const made = found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: this.#decoded(tokens, row.decoded!, longest), spelled: undefined }));
+    await this.reader.estimate(made);
+    const kept = [...made.keys()].filter((i) => kind === "mend" || keepsMeaning(made[i]!, row));
+    const versions = [row, ...kept.map((i) => made[i]!)];
     const rows = [...versions, ...part.rows.filter((other) => other !== row)];
     const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
-    const gains = [0, ...kept.map(({ gain }) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, gain)))];
+    const gains = [0, ...kept.map((i) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, found[i]!.gain)))];
     const appraised = this.reader.appraise(part, rows, sampled, kind === "mend" ? AMONG_VERSIONS : AMONG_REWORDINGS);
     const judged = gains.map((gain, i) => ({ ...appraised[i]!, merit: appraised[i]!.merit + GAIN * gain }));
     const [best] = rank(sampled.slice(0, versions.length), this.card.task, judged);
@@ -128,7 +129,7 @@ export class Reviser {
     const { cls, sep, pad, unk, mask = unk } = this.card.tokens;
     const { ids, confidences, ended } = decoded!;
     const { doubts } = estimate!;
-    const longest = Math.min(part.source.canvas, LONGEST_FILLED);
+    const longest = Math.min(part.source.canvas, LOOKED_AT);
     const text: Read[] = [{ id: cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: sep, confidence: 1 }];
     // Without an end of its own a text has none.
     if (!ended || doubts?.length !== text.length || text.length > longest) return [];

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as ort from "onnxruntime-node";
 import type { Condition } from "../../src/conditioning/condition.js";
-import { Infiller, LONGEST_FILLED } from "../../src/model/infiller.js";
+import { Infiller } from "../../src/model/infiller.js";
+import { LOOKED_AT } from "../../src/model/looked-at.js";
 
 const HIDDEN = 2;
 const [MASK, OTHER] = [9, 8];
@@ -50,7 +51,7 @@ describe("the infiller", () => {
 
   test("reads no more of the source than its network has places for", async () => {
     const { fed, infiller } = graphOf([MASK], [0], [0]);
-    await infiller.fill([new Float32Array(HIDDEN)], [1], [{ at: 0, old: MASK }], conditionOf(LONGEST_FILLED + 5));
-    assert.deepEqual([fed["source"]!.dims, fed["ids"]!.dims], [[1, LONGEST_FILLED, HIDDEN], [1, LONGEST_FILLED]]);
+    await infiller.fill([new Float32Array(HIDDEN)], [1], [{ at: 0, old: MASK }], conditionOf(LOOKED_AT + 5));
+    assert.deepEqual([fed["source"]!.dims, fed["ids"]!.dims], [[1, LOOKED_AT, HIDDEN], [1, LOOKED_AT]]);
   });
 });
