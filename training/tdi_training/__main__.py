@@ -501,6 +501,7 @@ def main() -> None:
     p.add_argument("--scorer", help="its sentence scorer (`fit-scorer`), in place of the selector's own weights")
     p.add_argument("--acceptability", help="judge of how a paraphrase bundle's candidates read (`fit-acceptability`)")
     p.add_argument("--ranker", help="ranker of a paraphrase bundle's candidates (`fit-ranker`)")
+    p.add_argument("--critic", help="a graph that tells whether a text reads as a rewording of its source would (`fit-critic`)")
     p.add_argument("--infiller", help="what fills the blanks of a revised candidate (`fit-infiller`)")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",

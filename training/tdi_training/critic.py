@@ -13,47 +13,32 @@ import torch.nn.functional as F
 from torch import nn
 
 from .acceptability import Corruptor
-from .attend import attend
 from .encoder import FrozenEncoder
-from .infiller import BLANKS, LONGEST, NOTHING, Infiller, logits_at, padded
+from .infiller import BLANKS, NOTHING, Infiller, OverBoth, logits_at, padded
 from .score_graph import export_score
 
 SLIPPED = 0.4  # share of the made texts with slips
 FILLED = 0.8  # share of them with words that an infiller drew
 
 
-class Critic(nn.Module):
-    """text [B, T, H], mask [B, T], source [B, S, H], mask [B, S] -> logits: [B] that it reads as a person's would, [B] that it is no sampler's, [B, T] that a place holds a slip."""
+class Critic(OverBoth):
+    """Text and source, as `states` takes them -> logits: [B] that it reads as a person's would, [B] that it is no sampler's, [B, T] that a place holds a slip."""
 
     def __init__(self, hidden: int, width: int, layers: int):
-        super().__init__()
-        self.into = nn.Linear(hidden, width)
-        self.side = nn.Parameter(torch.zeros(2, width))
-        self.place = nn.Parameter(torch.zeros(LONGEST, width))
-        self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(width, 8, 2 * width, 0.0, batch_first=True, norm_first=True) for _ in range(layers))
-        self.norm, self.slip = nn.LayerNorm(width), nn.Linear(width, 1)
-        self.joint, self.out = nn.Linear(2 * width, width), nn.Linear(width, 2)
-        self.drop = nn.Identity()
+        super().__init__(hidden, width, layers)
+        self.slip, self.joint, self.out = nn.Linear(width, 1), nn.Linear(2 * width, width), nn.Linear(width, 2)
 
     def forward(self, text, text_mask, source, source_mask):
-        places = torch.cat([self.side[0] + self.place[: text.shape[1]], self.side[1] + self.place[: source.shape[1]]])
-        h = self.into(torch.cat([text, source], 1)) + places
-        hidden = (1 - torch.cat([text_mask, source_mask], 1))[:, None, None, :] * -1e9
-        for block in self.blocks:
-            h = attend(block, h, hidden, self.drop)
-        h = self.norm(h[:, : text.shape[1]])
+        h = self.states(text, text_mask, source, source_mask)
         mean = (h * text_mask[..., None]).sum(1) / text_mask.sum(1, keepdim=True)
         most = (h + (1 - text_mask)[..., None] * -1e4).amax(1)
         whole = self.out(F.gelu(self.joint(torch.cat([mean, most], -1))))
         return whole[:, 0], whole[:, 1], self.slip(h)[..., 0]
 
-    @staticmethod
-    def from_infiller(infiller: Infiller, width: int, layers: int) -> "Critic":
-        """Its first layers know already what is to be expected of a text given its source."""
-        critic = Critic(infiller.into.in_features, width, layers)
-        own = critic.state_dict()
-        critic.load_state_dict({name: value if name in own and own[name].shape == value.shape else own[name] for name, value in {**own, **infiller.state_dict()}.items() if name in own})
-        return critic
+    def begin_from(self, infiller: Infiller) -> "Critic":
+        """Takes over the layers of an infiller of its size, which know already what is to be expected of a text given its source."""
+        self.load_state_dict(infiller.state_dict(), strict=False)
+        return self
 
 
 class Made:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
+
+from .infiller_commands import add_fit_arguments
 
 
 def add_critic_commands(commands) -> None:
@@ -14,17 +15,9 @@ def add_critic_commands(commands) -> None:
     p.add_argument("--prepared", nargs="*", default=[], help="prepared folders, read one way")
     p.add_argument("--candidates", nargs="+", required=True, help="files of own-samples or candidates, to be told from their targets; every fortieth group is held out")
     p.add_argument("--infiller", required=True, help="the checkpoint of fit-infiller (.pt)")
-    p.add_argument("--stats", required=True)
-    p.add_argument("--encoder", default="all-MiniLM-L6-v2")
-    p.add_argument("--layer", type=int, default=4)
-    p.add_argument("--minutes", type=float, default=60)
-    p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each that share the weights")
-    p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
-    p.add_argument("--rate", type=float, default=6e-4)
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--checkpoint", required=True, help="where the weights are kept (.pt)")
     p.add_argument("--out", required=True, help="the graph, an ONNX file")
     p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
+    add_fit_arguments(p, minutes=60, rate=6e-4)
     p.set_defaults(run=critic_command)
 
 

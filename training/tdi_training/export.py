@@ -181,12 +181,10 @@ def export_bundle(args) -> None:
         files["lexicon"] = describe(out, shared / "casing.json")
     if (shared / "bigrams.bin").exists():
         files["bigrams"] = describe(out, shared / "bigrams.bin")
-    if args.ranker:
-        shutil.copyfile(args.ranker, out / "ranker.onnx")
-        files["ranker"] = describe(out, out / "ranker.onnx")
-    if args.acceptability:
-        shutil.copyfile(args.acceptability, out / "acceptability.onnx")
-        files["acceptability"] = describe(out, out / "acceptability.onnx")
+    for role in ("ranker", "acceptability", "critic"):
+        if given := getattr(args, role):
+            shutil.copyfile(given, out / f"{role}.onnx")
+            files[role] = describe(out, out / f"{role}.onnx")
     if args.infiller:
         _write(shared / "infiller.onnx", Path(args.infiller).read_bytes(), args.replace_shared)
         files["infiller"] = describe(out, shared / "infiller.onnx")

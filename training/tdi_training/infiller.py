@@ -24,28 +24,39 @@ UNKNOWN = -14.0  # log-probability of what may not be chosen
 NEVER = 1e9
 
 
-class Infiller(nn.Module):
-    """text [B, T, H], mask [B, T], source [B, S, H], mask [B, S] -> states [B, T, H] that are compared with the frozen word embeddings, and
-    what being a token of the source adds to a logit [B, T, 1]. The latents of the mask token mark a blank."""
+class OverBoth(nn.Module):
+    """Layers over the latents of a text and of its source together: text [B, T, H], mask [B, T], source [B, S, H], mask [B, S] -> states [B, T, width] of the text."""
 
-    def __init__(self, hidden: int, kept: torch.Tensor, width: int, layers: int):
+    def __init__(self, hidden: int, width: int, layers: int):
         super().__init__()
-        self.into, self.back = nn.Linear(hidden, width), nn.Linear(width, hidden)
+        self.into = nn.Linear(hidden, width)
         self.side = nn.Parameter(torch.zeros(2, width))
         self.place = nn.Parameter(torch.zeros(LONGEST, width))
         self.blocks = nn.ModuleList(nn.TransformerEncoderLayer(width, 8, 2 * width, 0.0, batch_first=True, norm_first=True) for _ in range(layers))
-        self.norm, self.gate = nn.LayerNorm(width), nn.Linear(width, 1)
-        self.register_buffer("kept", kept)
-        self.bias, self.rare = nn.Parameter(torch.zeros(len(kept))), nn.Parameter(torch.zeros(1))
-        self.drop = nn.Identity()  # drafts are drawn anew each time: there is nothing to learn by heart
+        self.norm = nn.LayerNorm(width)
+        self.drop = nn.Identity()  # what is learned on is drawn anew each time: there is nothing to learn by heart
 
-    def forward(self, text, text_mask, source, source_mask):
+    def states(self, text, text_mask, source, source_mask):
         places = torch.cat([self.side[0] + self.place[: text.shape[1]], self.side[1] + self.place[: source.shape[1]]])
         h = self.into(torch.cat([text, source], 1)) + places
         hidden = (1 - torch.cat([text_mask, source_mask], 1))[:, None, None, :] * -1e9
         for block in self.blocks:
             h = attend(block, h, hidden, self.drop)
-        h = self.norm(h[:, : text.shape[1]])
+        return self.norm(h[:, : text.shape[1]])
+
+
+class Infiller(OverBoth):
+    """Text and source, as `states` takes them -> states [B, T, H] that are compared with the frozen word embeddings, and
+    what being a token of the source adds to a logit [B, T, 1]. The latents of the mask token mark a blank."""
+
+    def __init__(self, hidden: int, kept: torch.Tensor, width: int, layers: int):
+        super().__init__(hidden, width, layers)
+        self.back, self.gate = nn.Linear(width, hidden), nn.Linear(width, 1)
+        self.register_buffer("kept", kept)
+        self.bias, self.rare = nn.Parameter(torch.zeros(len(kept))), nn.Parameter(torch.zeros(1))
+
+    def forward(self, text, text_mask, source, source_mask):
+        h = self.states(text, text_mask, source, source_mask)
         return self.back(h), self.gate(h)
 
 

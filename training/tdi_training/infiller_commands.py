@@ -14,18 +14,23 @@ def add_infiller_commands(commands) -> None:
     p.add_argument("--prepared", nargs="*", default=[], help="prepared folders, read one way")
     p.add_argument("--candidates", nargs="*", default=[], help="files of own-samples or candidates: those that read well are targets too")
     p.add_argument("--judge", help="weights that fit-acceptability kept (.pt), for --candidates")
+    p.add_argument("--least", type=int, default=25, help="times that a token occurs in targets to be chosen from")
+    p.add_argument("--bundle", required=True, help="a bundle that exists; the graph goes beside the vocabulary's table that it reads from")
+    add_fit_arguments(p, minutes=60, rate=1.5e-3)
+    p.set_defaults(run=infiller_command)
+
+
+def add_fit_arguments(p, minutes: float, rate: float) -> None:
+    """Arguments of a command that fits such a network."""
     p.add_argument("--stats", required=True)
     p.add_argument("--encoder", default="all-MiniLM-L6-v2")
     p.add_argument("--layer", type=int, default=4)
-    p.add_argument("--minutes", type=float, default=60)
+    p.add_argument("--minutes", type=float, default=minutes)
     p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each that share the weights")
     p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
-    p.add_argument("--rate", type=float, default=1.5e-3)
-    p.add_argument("--least", type=int, default=25, help="times that a token occurs in targets to be chosen from")
+    p.add_argument("--rate", type=float, default=rate)
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--checkpoint", required=True, help="where the weights are kept (.pt)")
-    p.add_argument("--bundle", required=True, help="a bundle that exists; the graph goes beside the vocabulary's table that it reads from")
-    p.set_defaults(run=infiller_command)
 
 
 def infiller_command(args) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +12,9 @@ import torch
 from .critic import Critic, Made, losses_of
 from .encoder import FrozenEncoder
 from .infiller import Infiller
-from .shared import Shared, Worker
-from .train_infiller import CLIP, LONGEST_SOURCE, LONGEST_TARGET, REPORT_EVERY, SHORTEST, WARM_UP, Pairs
+from .shared import Shared
+from .together import FitOptions, fit_together, prepare_worker, run
+from .train_infiller import LONGEST_SOURCE, LONGEST_TARGET, SHORTEST, Pairs
 
 Groups = list[tuple[list[int], list[int], list[list[int]]]]  # source, target, samples
 HELD_OUT = 40  # of so many groups one is
@@ -24,16 +22,8 @@ HELD = 512  # pairs, and as many groups, that it is reported on
 
 
 @dataclass
-class CriticOptions:
-    minutes: float = 60
+class CriticOptions(FitOptions):
     batch: int = 32  # pairs; half as many groups
-    rate: float = 5e-4
-    decay: float = 0.999  # of the EMA
-    width: int = 256
-    layers: int = 4
-    precision: str = "fp32"
-    workers: int = 1
-    seed: int = 0
 
 
 def groups_of(encoder: FrozenEncoder, files: list[Path]) -> tuple[Groups, Groups]:
@@ -49,34 +39,21 @@ def groups_of(encoder: FrozenEncoder, files: list[Path]) -> tuple[Groups, Groups
     return [group for i, group in enumerate(groups) if i % HELD_OUT], groups[::HELD_OUT][:HELD]
 
 
-def loaded_infiller(encoder: FrozenEncoder, checkpoint: Path, width: int = 256, layers: int = 4) -> Infiller:
-    """The EMA that `fit-infiller` kept."""
+def loaded_infiller(encoder: FrozenEncoder, checkpoint: Path, o: FitOptions) -> Infiller:
+    """The EMA that `fit-infiller` kept, of that width and so many layers."""
     state = torch.load(checkpoint, weights_only=True)["ema"]
-    infiller = Infiller(encoder.hidden, state["kept"], width, layers)
+    infiller = Infiller(encoder.hidden, state["kept"], o.width, o.layers)
     infiller.load_state_dict(state)
     return infiller.eval().requires_grad_(False)
 
 
 def fit(encoder: tuple[str, int, Path], infiller: Path, pairs: Pairs, groups: Groups, valid: tuple[Pairs, Groups], out: Path, o: CriticOptions) -> Critic:
-    """Fits on texts made anew each time. encoder: its name, layer and statistics; infiller: a checkpoint, which draws words and whose layers the critic begins from. Writes
-    `out` (a checkpoint, from which the same call goes on) at every report, and returns the EMA."""
+    """Fits on texts made anew each time. encoder: its name, layer and statistics; infiller: a checkpoint of the same size, which draws words and whose layers the critic begins
+    from. Writes `out` (a checkpoint, from which the same call goes on) at every report, and returns the EMA."""
     torch.manual_seed(o.seed)
     first = FrozenEncoder(*encoder[:2])
-    model = Critic.from_infiller(loaded_infiller(first, infiller), o.width, o.layers)
-    ema = copy.deepcopy(model).eval()
-    state = {"step": 0, "seconds": 0.0}
-    if out.exists():
-        saved = torch.load(out, weights_only=True)
-        model.load_state_dict(saved["model"])
-        ema.load_state_dict(saved["ema"])
-        state = {key: saved[key] for key in state}
-    shared = Shared.create(model, ema, o.workers)
-    args = (shared, state, encoder, infiller, pairs, groups, valid, out, o)
-    if o.workers == 1:
-        _work(0, *args)
-    else:
-        torch.multiprocessing.spawn(_work, args, nprocs=o.workers)
-    return shared.ema
+    model = Critic(first.hidden, o.width, o.layers).begin_from(loaded_infiller(first, infiller, o))
+    return fit_together(model, out, o, {}, _work, (encoder, infiller, pairs, groups, valid, out, o))
 
 
 def _drawn(groups: Groups, rng: np.random.Generator) -> list[tuple[list[int], list[int], list[int]]]:
@@ -85,54 +62,22 @@ def _drawn(groups: Groups, rng: np.random.Generator) -> list[tuple[list[int], li
 
 
 def _work(rank: int, shared: Shared, state: dict, source: tuple[str, int, Path], infiller: Path, pairs: Pairs, groups: Groups, valid: tuple[Pairs, Groups], out: Path, o: CriticOptions) -> None:
-    if o.workers > 1:
-        torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
+    seed = prepare_worker(rank, state, o)
     encoder = FrozenEncoder(*source[:2]).load_statistics(source[2])
-    step = state["step"]
-    seed = o.seed + 1000 * rank + step
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    writer = loaded_infiller(encoder, infiller)
-    make = Made(encoder, writer, [target for _, target in pairs[:100_000]], seed)
+    rng, writer = np.random.default_rng(seed), loaded_infiller(encoder, infiller, o)
+    targets = [target for _, target in pairs[:100_000]]
+    make = Made(encoder, writer, targets, seed)
+    held = _held(Made(encoder, writer, targets, o.seed + 1), *valid, o.batch) if rank == 0 else []
     lengths = lambda row: (len(row[1]), len(row[0]))  # noqa: E731
     pairs, groups = sorted(pairs, key=lengths), sorted(groups, key=lengths)
-    held = _held(Made(encoder, writer, [target for _, target in pairs[:100_000]], o.seed + 1), *valid, o.batch) if rank == 0 else []
-    worker = Worker(shared, rank, o.workers)
-    optimiser = torch.optim.AdamW([p for name, p in shared.model.named_parameters() if name in worker.names], o.rate, weight_decay=0.02, betas=(0.9, 0.98))
-    began, window, parent = time.time() - state["seconds"], [], os.getppid()
-    start, told = step, lambda: {"step": step, "seconds": round(time.time() - began), "texts": step * o.batch * 3 * o.workers}
 
-    def save() -> None:
-        torch.save({"model": shared.model.state_dict(), "ema": shared.ema.state_dict(), "step": step, "seconds": time.time() - began}, out)
-
-    while o.workers == 1 or os.getppid() == parent:
-        if rank == 0:
-            shared.clock[0] = (time.time() - began) / (60 * o.minutes)
-            shared.clock[1] = float(shared.clock[0] < 1)
-        worker.wait()
-        if not shared.clock[1]:
-            break
-        for group in optimiser.param_groups:
-            group["lr"] = o.rate * min(1.0, (step - start + 1) / WARM_UP) * max(0.01, 1 - float(shared.clock[0]))
+    def loss_of_batch() -> torch.Tensor:
         at = rng.random()  # texts of about one length
         first, other = (int(at * (len(rows) - size)) for rows, size in ((pairs, o.batch), (groups, o.batch // 2)))
-        with torch.autocast("cpu", torch.bfloat16, enabled=o.precision == "bf16"):
-            part = pairs[first : first + o.batch]
-            loss, _ = losses_of(shared.model, encoder, part, make(part), _drawn(groups[other : other + o.batch // 2], rng))
-        loss.backward()
-        worker.combine(CLIP)
-        optimiser.step()
-        step += 1
-        worker.finish(min(o.decay, (1 + step) / (10 + step)))
-        window.append(float(loss.detach()))
-        if rank == 0 and step % REPORT_EVERY == 0:
-            print(json.dumps({**told(), "loss": round(float(np.mean(window)), 4), **report_of(shared.ema, encoder, held)}), flush=True)
-            save()
-            window = []
-    if rank == 0:
-        print(json.dumps({**told(), **report_of(shared.ema, encoder, held)}), flush=True)
-        save()
+        part = pairs[first : first + o.batch]
+        return losses_of(shared.model, encoder, part, make(part), _drawn(groups[other : other + o.batch // 2], rng))[0]
+
+    run(rank, shared, state, out, o, loss_of_batch, lambda: {"texts": state["step"] * o.batch * 3 * o.workers, **report_of(shared.ema, encoder, held)})
 
 
 def _held(make: Made, pairs: Pairs, groups: Groups, batch: int) -> list:

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from tdi_training import train_critic
+from tdi_training import together, train_critic
 from tdi_training.critic import Critic, Made, export
 from tdi_training.infiller import Infiller
 from tdi_training.train_critic import CriticOptions, fit, groups_of
@@ -66,7 +66,7 @@ class CriticTest(unittest.TestCase):
     def test_it_learns_what_a_source_asks_for_and_its_graph_is_the_same(self):
         found = pairs(400)
         groups = [(source, target, [[CLS, the, cow if target[2] != cow else cat, walks, home, now, dot, SEP]]) for source, target in found[:200]]
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(train_critic, "FrozenEncoder", Words), mock.patch.object(train_critic, "REPORT_EVERY", 40), \
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(train_critic, "FrozenEncoder", Words), mock.patch.object(together, "REPORT_EVERY", 40), \
                 mock.patch.object(train_critic, "loaded_infiller", lambda *_: infiller([MASK, the, dog, cat, cow, walks, home, now, dot]).requires_grad_(False)):
             out = Path(folder)
             o = dict(batch=16, rate=3e-3, decay=0.9, width=64, layers=2)
@@ -88,7 +88,7 @@ class CriticTest(unittest.TestCase):
 
     def test_it_begins_from_the_layers_of_an_infiller(self):
         writer = infiller([MASK, dog])
-        critic = Critic.from_infiller(writer, 64, 2)
+        critic = Critic(HIDDEN, 64, 2).begin_from(writer)
         self.assertTrue(torch.equal(critic.blocks[1].linear1.weight, writer.blocks[1].linear1.weight))
         self.assertTrue(np.isfinite(critic.slip.weight.detach().numpy()).all())
 

@@ -11,7 +11,7 @@ import numpy as np
 import onnxruntime
 import torch
 
-from tdi_training import train_infiller
+from tdi_training import together, train_infiller
 from tdi_training.infiller import Blanks, blanks_of, drafts_around, export, kept_of, logits_at, loss_of
 from tdi_training.quantise import table_to_int8
 from tdi_training.train_infiller import InfillerOptions, fit
@@ -86,7 +86,7 @@ class InfillerTest(unittest.TestCase):
 
     def test_it_learns_to_fill_from_text_and_source_and_its_graph_is_the_same(self):
         found = pairs(400)
-        with tempfile.TemporaryDirectory() as folder, mock.patch.object(train_infiller, "FrozenEncoder", Words), mock.patch.object(train_infiller, "REPORT_EVERY", 40):
+        with tempfile.TemporaryDirectory() as folder, mock.patch.object(train_infiller, "FrozenEncoder", Words), mock.patch.object(together, "REPORT_EVERY", 40):
             out = Path(folder)
             fit(("words", 4, out), found, found[:64], out / "weights.pt", InfillerOptions(minutes=0.2, batch=32, rate=3e-3, decay=0.9, least=5, width=64, layers=2))
             before = torch.load(out / "weights.pt", weights_only=True)["step"]
