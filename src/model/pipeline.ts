@@ -231,8 +231,8 @@ export class TextDiffusion implements Pipeline {
   }
 
   /**
-   * A step of every shape class, and a short generation. On a CPU nothing is compiled for a shape, so there the smallest and the largest,
-   * which reserves the memory, stand for all; elsewhere a shape that was not met here would make a client wait for its kernels.
+   * A short generation, which every graph of a sample takes part in, and but on a CPU a step of every shape class: a shape that was not met here would make a client wait for
+   * its kernels. On a CPU nothing is compiled for a shape, and no memory is reserved for one (session.ts).
    */
   async #tryAll(): Promise<void> {
     const { limits, tokens } = this.bundle.card;
@@ -240,10 +240,10 @@ export class TextDiffusion implements Pipeline {
     const options: GenerateOptions = { numCandidates: 1, bestOf: 2, seed: 0, truncation: "end", canvas: "auto", steps: WARM_UP_STEPS };
     const words = "This is a text that the server reads at its start, to see that every graph runs. ".repeat(3);
     const part = await this.prepare({ task: this.task, text: words, index: 0, options });
-    const classes = <T>(sorted: T[]) => (this.device.name === "cpu" ? [...new Set([sorted[0]!, sorted.at(-1)!])] : sorted);
-    for (const width of classes(widths(limits.read_tokens ?? limits.source_tokens))) {
+    const compiled = this.device.name === "cpu" ? [] : widths(limits.read_tokens ?? limits.source_tokens);
+    for (const width of compiled) {
       const [condition] = await this.parts.conditioner.encode([Array.from({ length: width }, () => tokens.unk)], width);
-      for (const canvas of classes([...limits.canvases].sort((a, b) => a - b))) {
+      for (const canvas of limits.canvases) {
         const row: DiffusionRow = { ...part.rows[0]!, shape: `${canvas}x${width}`, condition: condition! };
         await this.advance(row.shape, [row], 1);
         await this.collect(row);
