@@ -6,10 +6,13 @@ import type { SolverStep } from "./solver.js";
  * is something to choose from; where the best of them is a copy the rest goes further, and where it has lost something the rest stays nearer.
  */
 const LEADS = { apart: [1, 2, 0.5, 1.5], further: [2, 2.5, 1.75, 2.25], nearer: [0, 0.5, 1, 0.25] } as const;
-export type Lead = keyof typeof LEADS;
+/** Novelty where a sample that says the same is wanted more than one in other words: below 0 the source's share of the mean grows, and most of these samples come out as the source. */
+const BACK = [0, -0.5, -1, -2] as const;
+export type Lead = keyof typeof LEADS | "back";
 
 /** Novelty of the i-th of the samples that are drawn together. */
 export function noveltyOf(novelty: number, lead: Lead, i: number): number {
+  if (lead === "back") return BACK[i % BACK.length]!;
   const factors = LEADS[lead];
   return Math.min(MOST_NOVELTY, novelty * factors[i % factors.length]!);
 }
@@ -19,7 +22,7 @@ export function noveltyOf(novelty: number, lead: Lead, i: number): number {
  * for a paraphrase one of them is the source itself, whose latents z are known. Taking the share `novelty` of z out of that mean,
  * x0 <- (x0 - novelty z) / (1 - novelty), leaves the mean of the others; the solver's update stays linear in x, x0 and z. The last
  * step, whose prediction is read, is left alone. Self-conditioning sees predictions as the network made them.
- * @param novelty from 0 (off) to MOST_NOVELTY
+ * @param novelty up to MOST_NOVELTY; 0 is off, below it a row is led to its source's wording
  */
 export function ledAway(plan: readonly SolverStep[], novelty: number): readonly SolverStep[] {
   if (novelty === 0) return plan;

@@ -14,6 +14,7 @@ import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import { type Lead, ledAway, noveltyOf } from "./novelty.js";
 import type { PartRequest, PartResult, Pipeline } from "./pipeline-contract.js";
+import { states } from "./quality.js";
 import type { SampleReader } from "./sample-reader.js";
 import type { Reviser } from "./reviser.js";
 import { noiseSchedule } from "./schedule.js";
@@ -128,10 +129,13 @@ export class TextDiffusion implements Pipeline {
     const ranked = rank(sampled, this.task, appraised);
     const [best] = ranked;
     const { is_copy: isCopy, finish_reason: reason } = sampled[best!.index]!;
-    const { sound, readable } = appraised[best!.index]!;
+    const { sound, readable, wrong } = appraised[best!.index]!;
     const copied = isCopy && this.task === "paraphrase";
     const enough = ranked.length >= used.num_candidates && sound && (readable || used.revisions > 0) && !copied && reason === "stop";
-    return enough ? [] : this.#draw(part, used.best_of, copied ? "further" : "nearer");
+    if (enough) return [];
+    // Of a statement that the model has no other words for, the statement itself should be among the samples.
+    const lost = wrong && this.task === "paraphrase" && states(part.source.text);
+    return this.#draw(part, used.best_of, copied ? "further" : lost ? "back" : "nearer");
   }
 
   async revise(part: DiffusionPart, told?: (event: StepEvent) => void): Promise<boolean> {

@@ -45,6 +45,8 @@ export const AMONG_VERSIONS: Weights = { likeness: 0.1, slips: 0.12 };
 export const AMONG_REWORDINGS: Weights = { likeness: 0.5, slips: 0.12 };
 /** Beyond so many it reads badly. */
 const MOST_SLIPS = 1.5;
+/** A statement's paraphrase with more is worse than the statement: the model knows questions best, and of what judge and critic mind in statements next to nothing is right (training/RUNS.md, fifteenth round). */
+const MOST_SLIPS_OF_STATEMENTS = 0.5;
 
 /** A sample further from its source in meaning is no paraphrase of it ("?" for "Thank you."). Of 2,048 outputs for questions one is, and 2 % of their references are. */
 const LEAST_SIMILARITY = 0.6;
@@ -64,7 +66,7 @@ function endsOtherwise(text: string, source: string, task: Task): boolean {
 }
 
 /** Its source is a statement, with a mark at its end. */
-function states(source: string): boolean {
+export function states(source: string): boolean {
   return ENDED.test(source.trimEnd()) && asked(source) === 0;
 }
 
@@ -78,7 +80,7 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 /**
  * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
  * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
- * negation or means something else altogether is wrong, as is one of a statement that asks, or leaves words out and does nothing else (a question with a word less is mostly
+ * negation or means something else altogether is wrong, as is one of a statement that reads badly, asks, or leaves words out and does nothing else (a question with a word less is mostly
  * the same question; "Glass is made from." is nothing): the source itself is better than "What should I eat?" for "What should I not eat?".
  */
 export function quality(samples: readonly Estimates[], source: string, task: Task, { likeness: unlike, slips: well } = WEIGHTS): Appraisal[] {
@@ -94,7 +96,7 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? unlike * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - well * slips - faults - likeness;
-    const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || (statement && (shortened || asked(text) > 0)));
+    const wrong = paraphrasing && (lost + invented > 0 || similarity < LEAST_SIMILARITY || (statement && (shortened || asked(text) > 0 || slips > MOST_SLIPS_OF_STATEMENTS)));
     return { merit, wrong, sound: invented + implausible === 0 && !wrong && !shortened && !otherEnd, readable: slips <= MOST_SLIPS };
   });
 }
