@@ -215,6 +215,13 @@ describe("the service with its embedded bundles", () => {
     assert.ok(revised.length > 0 && revised.every((times) => times > 0), `${revised}`);
   });
 
+  test("a statement that the model has no other words for comes back as it is, marked as a copy, and not broken", async () => {
+    // Before such samples were judged wrong: "Not people likes surprises", "Dogs can hear sounds that people not", "Bus 47 stops here at 20 minutes."
+    const text = ["Not everyone likes surprises.", "Dogs can hear sounds that people cannot.", "Bus 47 stops here every 20 minutes."];
+    const copies = (await paraphrase({ text, seed: 0 })).results.filter(({ candidates }) => candidates[0]!.is_copy);
+    assert.ok(copies.length >= 2, `${copies.length} copies`);
+  });
+
   test("a single sample is revised where that is asked for", async () => {
     const body = { text: SLIPPING, seed: 5, best_of: 1 };
     const [plain, mended] = [await paraphrase(body), await paraphrase({ ...body, revisions: 3 })];

@@ -43,6 +43,18 @@ describe("novelty", () => {
     assert.equal(noveltyOf(0, "further", 3), 0);
   });
 
+  test("where the source's wording is wanted back its share of the mean grows, whatever novelty was asked for", () => {
+    const plan = solverSteps("renoise", times({ name: "linear" }, 4, schedule), schedule, true);
+    const back = Array.from({ length: 4 }, (_, i) => noveltyOf(0.2, "back", i));
+    assert.deepEqual(back, Array.from({ length: 4 }, (_, i) => noveltyOf(0, "back", i)));
+    assert.ok(Math.min(...back) < 0 && Math.max(...back) <= 0, `${back}`);
+    const [x0, z] = [-1.1, 2.3];
+    for (const novelty of back) {
+      const { c0, cSource } = ledAway(plan, novelty)[0]!;
+      close(c0 * x0 + cSource * z, (plan[0]!.c0 * (x0 - novelty * z)) / (1 - novelty), `${novelty}`);
+    }
+  });
+
   test("the graph is fed the source's latents with the noise, or in its place, on the source's own places only", async () => {
     const [hidden, canvas, width] = [2, 4, 3];
     const fed: { noise: number[]; coefficients: number[] }[] = [];

@@ -71,6 +71,12 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
   });
 
+  test("a statement's paraphrase that reads badly is wrong, a question's is not", () => {
+    const wrong = (text: string, source: string, slips: number, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, preference: 0, slips }], source, task)[0]!.wrong;
+    assert.deepEqual([wrong("Bees finds home.", "Bees find home.", 0.9), wrong("Bees get home.", "Bees find home.", 0.2)], [true, false]);
+    assert.deepEqual([wrong("Do bees finds home?", "Do bees find home?", 0.9), wrong("Bees finds home.", "Bees find home.", 0.9, "summarize")], [false, false]);
+  });
+
   test("of two alike, the one with fewer slips, and one with many is not readable", () => {
     assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
     const readable = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, preference: 0, slips }], SOURCE, "paraphrase")[0]!.readable;
