@@ -3,10 +3,10 @@ import type { SolverStep } from "./solver.js";
 
 /**
  * What samples of one text get, in units of the request's novelty, which the first of them has. The first ones are spread, so that there
- * is something to choose from; where the best of them is a copy the rest goes further, and where it has lost something the rest stays nearer.
+ * is something to choose from; where the best of them is a copy the rest goes further, and where it has another fault the rest stays nearer.
  */
 const LEADS = { apart: [1, 2, 0.5, 1.5], further: [2, 2.5, 1.75, 2.25], nearer: [0, 0.5, 1, 0.25] } as const;
-/** Novelty where a sample that says the same is wanted more than one in other words: below 0 the source's share of the mean grows, and most of these samples come out as the source. */
+/** Novelty where the best of them says something else: below 0 the share of the source in the mean grows, so that these samples keep what it says, and some of them are copies of it. */
 const BACK = [0, -0.5, -1, -2] as const;
 export type Lead = keyof typeof LEADS | "back";
 

@@ -14,7 +14,6 @@ import { gridNamed, times } from "./grid.js";
 import { widths } from "./lengths.js";
 import { type Lead, ledAway, noveltyOf } from "./novelty.js";
 import type { PartRequest, PartResult, Pipeline } from "./pipeline-contract.js";
-import { states } from "./quality.js";
 import type { SampleReader } from "./sample-reader.js";
 import type { Reviser } from "./reviser.js";
 import { noiseSchedule } from "./schedule.js";
@@ -133,9 +132,8 @@ export class TextDiffusion implements Pipeline {
     const copied = isCopy && this.task === "paraphrase";
     const enough = ranked.length >= used.num_candidates && sound && (readable || used.revisions > 0) && !copied && reason === "stop";
     if (enough) return [];
-    // Of a statement that the model has no other words for, the statement itself should be among the samples.
-    const lost = wrong && this.task === "paraphrase" && states(part.source.text);
-    return this.#draw(part, used.best_of, copied ? "further" : lost ? "back" : "nearer");
+    // Where the best of them says something else, one that keeps what the source says is wanted, and if need be the source.
+    return this.#draw(part, used.best_of, copied ? "further" : wrong ? "back" : "nearer");
   }
 
   async revise(part: DiffusionPart, told?: (event: StepEvent) => void): Promise<boolean> {

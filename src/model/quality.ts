@@ -66,7 +66,7 @@ function endsOtherwise(text: string, source: string, task: Task): boolean {
 }
 
 /** Its source is a statement, with a mark at its end. */
-export function states(source: string): boolean {
+function states(source: string): boolean {
   return ENDED.test(source.trimEnd()) && asked(source) === 0;
 }
 
