@@ -100,7 +100,7 @@ export interface GenerateRequest {
    */
   guidance?: number;
   /**
-   * How far samples are led away from the text's own wording; 0 is not at all. More is less alike and less often a copy, and loses more of what the text says. Of several samples some are led further than others. The bundle's default when absent.
+   * How far samples are led away from the text's own wording; 0 is not at all. More is less alike and less often a copy, and loses more of what the text says. Of several samples some are led further than others, and where the best of the first half says something else the rest is led to the text's wording. The bundle's default when absent.
    */
   novelty?: number;
   /**
