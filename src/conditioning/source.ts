@@ -11,6 +11,9 @@ export interface SourceForm {
 /** A text of so many atoms, so many of them capitalised in mid-sentence, has been edited. */
 const EDITED_ATOMS = 40;
 const EDITED_CAPITALS = 3;
+/** Who begins with a capital and ends with a full stop writes with care too. A question tells less: "will india win?" is often raised and marked like any other. */
+const RAISED_START = /^\P{L}*\p{Lu}/u;
+const FULL_STOP = /[.!][\p{Pe}\p{Pf}"']?$/u;
 
 const CLINGING = new Set([...".,?!;:)]}%"]);
 const ENDING = new Set([..."?!;"]);
@@ -64,13 +67,17 @@ export class SourceText {
     const standing = standings(keys, atoms.map((atom) => atom.spaced));
     const casing = casingOf(atoms);
     const raised = atoms.filter(({ surface }, i) => surface.length > 1 && isPlainCapital(surface) && standing[i] === "inside").length;
-    this.edited = casing === "mixed" && atoms.length >= EDITED_ATOMS && raised >= EDITED_CAPITALS;
+    const careful = RAISED_START.test(text) && FULL_STOP.test(text.trimEnd().slice(-2));
+    this.edited = casing === "mixed" && (careful || (atoms.length >= EDITED_ATOMS && raised >= EDITED_CAPITALS));
     atoms.forEach(({ surface, key }, i) => {
       this.addGaps(atoms, i);
       // Capitals throughout tell nothing of any word, but their accents stand.
       if (casing === "shouted") this.openers.add(key, surface.toLowerCase());
-      else if (isPlainCapital(surface) && standing[i] !== "inside") this.openers.add(key, surface);
-      else {
+      else if (isPlainCapital(surface) && standing[i] !== "inside") {
+        this.openers.add(key, surface);
+        // Behind the same quotation mark it is as well raised again.
+        if (standing[i] === "opening") this.contexts.add(`${keys[i - 1] ?? ""} ${key}`, surface);
+      } else {
         this.words.add(key, surface);
         // In a headline a word is raised in any company.
         if (casing === "headline") return;

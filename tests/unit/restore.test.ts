@@ -75,6 +75,12 @@ describe("restore", () => {
       will open again before Donald Reyes has been seen by the mayor, who has been away since the snow came down on the old road.`;
     assert.equal(from("an india rubber stall in zermatt shut", source), "An india rubber stall in Zermatt shut");
     assert.equal(from("an india rubber stall ?", "an india rubber stall"), "An India rubber stall?");
+    assert.equal(from("a stall of india rubber .", "The stall is of india rubber."), "A stall of india rubber.");
+    assert.equal(from("is a stall of india rubber ?", "Is the stall of india rubber?"), "Is a stall of India rubber?");
+  });
+  test("raises what was raised behind the same quotation mark", () => {
+    assert.equal(from('a sign says " no way " .', 'The sign says "No way".'), 'A sign says "No way".');
+    assert.equal(from("there is no way .", 'The sign says "No way".'), "There is no way.");
   });
   test("lowers ordinary words of a headline", () => {
     const source = "How Will Donald Reach Zermatt Bank";
