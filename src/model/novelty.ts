@@ -7,7 +7,7 @@ import type { SolverStep } from "./solver.js";
  */
 const LEADS = { apart: [1, 2, 0.5, 1.5], further: [2, 2.5, 1.75, 2.25], nearer: [0, 0.5, 1, 0.25] } as const;
 /** Novelty where the best of them says something else: below 0 the share of the source in the mean grows, so that these samples keep what it says, and some of them are copies of it. */
-const BACK = [0, -0.5, -1, -2] as const;
+const BACK = [-0.5, -2, -1, 0] as const;
 export type Lead = keyof typeof LEADS | "back";
 
 /** Novelty of the i-th of the samples that are drawn together. */
