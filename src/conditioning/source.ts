@@ -11,7 +11,8 @@ export interface SourceForm {
 /** A text of so many atoms, so many of them capitalised in mid-sentence, has been edited. */
 const EDITED_ATOMS = 40;
 const EDITED_CAPITALS = 3;
-/** Who begins with a capital and ends with a full stop writes with care too. A question tells less: "will india win?" is often raised and marked like any other. */
+/** Who begins with a capital and ends with a full stop, or raises two names on the way, writes with care too. A question's mark tells less: "Will india win?" has one as well. */
+const CAREFUL_CAPITALS = 2;
 const RAISED_START = /^\P{L}*\p{Lu}/u;
 const FULL_STOP = /[.!][\p{Pe}\p{Pf}"']?$/u;
 
@@ -67,7 +68,7 @@ export class SourceText {
     const standing = standings(keys, atoms.map((atom) => atom.spaced));
     const casing = casingOf(atoms);
     const raised = atoms.filter(({ surface }, i) => surface.length > 1 && isPlainCapital(surface) && standing[i] === "inside").length;
-    const careful = RAISED_START.test(text) && FULL_STOP.test(text.trimEnd().slice(-2));
+    const careful = RAISED_START.test(text) && (raised >= CAREFUL_CAPITALS || FULL_STOP.test(text.trimEnd().slice(-2)));
     this.edited = casing === "mixed" && (careful || (atoms.length >= EDITED_ATOMS && raised >= EDITED_CAPITALS));
     atoms.forEach(({ surface, key }, i) => {
       this.addGaps(atoms, i);

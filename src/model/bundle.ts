@@ -75,6 +75,8 @@ const bundleSchema = z.object({
     lexicon: fileEntry.optional(),
     /** Pairs of tokens that follow each other in running text (src/model/fluency.ts), to rank candidates by. */
     bigrams: fileEntry.optional(),
+    /** Words of several tokens that there are, one a line (src/model/whole-words.ts); any other that the source has not is taken for broken. */
+    words: fileEntry.optional(),
     /** Tells which sample is the better paraphrase (src/model/ranker.ts), to rank candidates by. */
     ranker: fileEntry.optional(),
     /** Tells whether a text reads well (src/model/acceptability.ts), to rank candidates by. */

@@ -89,3 +89,19 @@ export async function decodeRows(
     };
   });
 }
+
+/**
+ * Other words in the place of those that were read; the end is as sure as it was.
+ * @param canvas positions of the line, the special tokens' among them
+ * @returns undefined where they do not fit on it
+ */
+export function rewritten(of: Decoded, words: readonly { id: number; confidence: number }[], canvas: number, { cls, sep, pad }: { cls: number; sep: number; pad: number }): Decoded | undefined {
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const end = of.ended ? 1 : 0;
+  const line = [cls, ...words.map(({ id }) => id), ...(of.ended ? [sep] : [])];
+  if (line.length > canvas) return undefined;
+  const confidences = words.map(({ confidence }) => confidence);
+  const last = of.score * (of.confidences.length + end) - sum(of.confidences);
+  const ids = words.map(({ id }) => id);
+  return { ids, line: Array.from({ length: canvas }, (_, i) => line[i] ?? pad), confidences, score: (sum(confidences) + last) / (words.length + end), ended: of.ended };
+}

@@ -34,7 +34,7 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const critic = paths.critic === undefined ? undefined : new Critic(await files.session(bundle, "critic"), card.model.hidden);
   const infiller = paths.infiller === undefined ? undefined : new Infiller(await files.session(bundle, "infiller"), card.model.hidden);
   const decoder = await files.session(bundle, decoderRole(card));
-  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), ranker, acceptability, critic });
+  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), words: await files.words(paths.words), ranker, acceptability, critic });
   const reviser = new Reviser(card, conditioner, reader, infiller);
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }

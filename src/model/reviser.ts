@@ -3,7 +3,7 @@ import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { rank } from "./candidates.js";
 import type { Criticism } from "./critic.js";
-import type { Decoded } from "./decoder.js";
+import { rewritten } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
 import type { Infiller } from "./infiller.js";
 import { LOOKED_AT } from "./looked-at.js";
@@ -108,7 +108,7 @@ export class Reviser {
     part.revisions += 1;
     // As long as the longest of them, not as the canvas: it is always these that are encoded together.
     const longest = Math.max(...found.map(({ tokens }) => tokens.length));
-    const made = found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: this.#decoded(tokens, row.decoded!, longest), spelled: undefined }));
+    const made = found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: rewritten(row.decoded!, tokens.slice(1, -1), longest, this.card.tokens)!, spelled: undefined }));
     await this.reader.estimate(made);
     const kept = [...made.keys()].filter((i) => kind === "mend" || keepsMeaning(made[i]!, row));
     const versions = [row, ...kept.map((i) => made[i]!)];
@@ -144,15 +144,5 @@ export class Reviser {
     const least = isAtHome(row) ? LEAST_GAIN : 0;
     const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
     return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
-  }
-
-  /** A version as if it had been read so; the end is as sure as it was. */
-  #decoded(tokens: readonly Read[], of: Decoded, longest: number): Decoded {
-    const { pad } = this.card.tokens;
-    const words = tokens.slice(1, -1);
-    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
-    const end = of.score * (of.confidences.length + 1) - sum(of.confidences);
-    const confidences = words.map(({ confidence }) => confidence);
-    return { ids: words.map(({ id }) => id), line: Array.from({ length: longest }, (_, i) => tokens[i]?.id ?? pad), confidences, score: (sum(confidences) + end) / (words.length + 1), ended: true };
   }
 }

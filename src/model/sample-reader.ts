@@ -8,12 +8,14 @@ import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
 import type { Critic } from "./critic.js";
-import { decodeRows, type Decoded } from "./decoder.js";
+import { decodeRows, type Decoded, rewritten } from "./decoder.js";
 import { type DiffusionPart, type DiffusionRow, type Estimate, isCompared, type SpelledSample, type Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { type Appraisal, quality, type Weights } from "./quality.js";
 import type { Ranker } from "./ranker.js";
+import { withoutRepeats } from "./repeats.js";
 import { cosine, pooled } from "./similarity.js";
+import { type Whole, wholeWords } from "./whole-words.js";
 
 /** What a bundle reads its samples with. */
 export interface ReadingParts {
@@ -22,6 +24,8 @@ export interface ReadingParts {
   readonly decoder: ort.InferenceSession;
   readonly lexicon: Lexicon;
   readonly bigrams: Bigrams | undefined;
+  /** Words of several pieces that there are (whole-words.ts). */
+  readonly words: ReadonlySet<string> | undefined;
   readonly ranker: Ranker | undefined;
   readonly acceptability: Acceptability | undefined;
   readonly critic: Critic | undefined;
@@ -43,11 +47,27 @@ export class SampleReader {
   }
 
   /** Reads latents [canvas, hidden] of rows of one text, in one call. */
-  decode(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<Decoded[]> {
+  async decode(rows: readonly DiffusionRow[], latents: readonly Float32Array[]): Promise<Decoded[]> {
     const { model, tokens } = this.card;
     const canvas = latents[0]!.length / model.hidden;
     const wanted = { ...tokens, marks: this.parts.tokenizer.marks };
-    return decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, wanted);
+    const decoded = await decodeRows(this.parts.decoder, latents, rows.map(({ condition }) => condition), canvas, model.hidden, wanted);
+    return decoded.map((each, i) => this.#whole(each, rows[i]!.condition));
+  }
+
+  /** A text as it was read, its words whole (whole-words.ts) where they fit on its canvas so. */
+  #whole(decoded: Decoded, { ids: source }: Condition): Decoded {
+    const { tokens } = this.#words(decoded.ids, source);
+    if (tokens.every(({ id }, i) => id === decoded.ids[i])) return decoded;
+    const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
+    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    const confidences = kept.map(({ from }) => mean(from.map((i) => decoded.confidences[i]!)));
+    return rewritten(decoded, kept.map(({ id }, i) => ({ id, confidence: confidences[i]! })), decoded.line.length, this.card.tokens) ?? decoded;
+  }
+
+  #words(ids: readonly number[], source: readonly number[]): Whole {
+    const { words, tokenizer } = this.parts;
+    return words === undefined ? { tokens: ids.map((id, i) => ({ id, from: [i] })), broken: 0 } : wholeWords(ids, source.slice(1, -1), (each) => tokenizer.spell(each), words);
   }
 
   /** What a row reads as after a step. */
@@ -122,7 +142,7 @@ export class SampleReader {
     const compared = isCompared(part.used);
     return {
       similarity: cosine(standard.meaning, pooled(latents, line, model.hidden, this.#special)),
-      implausible: bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids),
+      implausible: (bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids)) + this.#words(ids, condition.ids).broken,
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
       ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined, criticism: undefined }),

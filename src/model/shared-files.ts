@@ -50,6 +50,11 @@ export class SharedFiles {
     return path === undefined ? undefined : this.#once(path, async () => loadBigrams(await readFile(path)));
   }
 
+  /** Words, one a line. */
+  async words(path: string | undefined): Promise<ReadonlySet<string> | undefined> {
+    return path === undefined ? undefined : this.#once(path, async () => new Set((await readFile(path, "utf8")).split("\n").filter((word) => word !== "")));
+  }
+
   async selector(path: string | undefined): Promise<Selector | undefined> {
     return path === undefined ? undefined : this.#once(path, async () => loadSelector(JSON.parse(await readFile(path, "utf8"))));
   }

@@ -77,6 +77,9 @@ describe("restore", () => {
     assert.equal(from("an india rubber stall ?", "an india rubber stall"), "An India rubber stall?");
     assert.equal(from("a stall of india rubber .", "The stall is of india rubber."), "A stall of india rubber.");
     assert.equal(from("is a stall of india rubber ?", "Is the stall of india rubber?"), "Is a stall of India rubber?");
+    // A question is believed that raises two names on the way.
+    assert.equal(from("did donald in zermatt sell india rubber ?", "Did Donald sell india rubber in Zermatt?"), "Did Donald in Zermatt sell india rubber?");
+    assert.equal(from("did donald sell india rubber ?", "Did Donald buy india rubber?"), "Did Donald sell India rubber?");
   });
   test("raises what was raised behind the same quotation mark", () => {
     assert.equal(from('a sign says " no way " .', 'The sign says "No way".'), 'A sign says "No way".');

@@ -230,6 +230,14 @@ def lexicon_command(args):
     print(json.dumps(build_lexicon(list(files), Path(args.out), weights=list(weights)), indent=1))
 
 
+def words_command(args):
+    from .encoder import load_tokenizer
+    from .words import word_list
+
+    inputs = [(Path(f), int(every or 1), int(least or 2)) for f, every, least in ((*item.split(":"), "", "")[:3] for item in args.inputs)]
+    print(json.dumps(word_list(inputs, load_tokenizer(args.encoder), Path(args.out)), indent=1))
+
+
 def bigrams_command(args):
     from .bigrams import bigrams
     from .data import weighted_paths
@@ -474,6 +482,12 @@ def main() -> None:
     p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer counts")
     p.add_argument("--out", required=True)
     p.set_defaults(run=bigrams_command)
+
+    p = commands.add_parser("words", help="words of several tokens that there are, by which the server tells a broken one")
+    p.add_argument("inputs", nargs="+", help=".jsonl.gz files, each file:n:least: words that occur so often in every nth line")
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer cuts them")
+    p.add_argument("--out", required=True)
+    p.set_defaults(run=words_command)
 
     p = commands.add_parser("shortlist", help="a faster decoder for a models folder: frequent tokens and the source's own")
     p.add_argument("models", help="models folder, whose bundles share a decoder; their cards are rewritten")

@@ -95,11 +95,11 @@ class AutoregressiveDecoder(nn.Module):
         h, _ = self.states(ids[:, :-1], cross, bias)
         wanted = ids[:, 1:]
         valid = wanted != pad
-        copied = (self.pointer(h, cross, bias) * (source_ids[:, None, :] == wanted[:, :, None])).sum(-1)[valid]
+        copied = (self.pointer(h, cross, bias).float() * (source_ids[:, None, :] == wanted[:, :, None])).sum(-1)[valid]
         h, wanted = h[valid], wanted[valid]
-        logits = self.vocabulary_logits(h)
+        logits = self.vocabulary_logits(h).float()
         written = logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(-1)
-        gate = self.gate(h)[:, 0]
+        gate = self.gate(h)[:, 0].float()
         mixed = torch.logaddexp(F.logsigmoid(-gate) + written, F.logsigmoid(gate) + copied.clamp_min(1e-9).log())
         return -mixed.mean()
 

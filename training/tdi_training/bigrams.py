@@ -18,14 +18,19 @@ SENTENCE_END = re.compile(r"(?<=[.?!])\s+")
 CHUNK = 50_000  # sentences that are tokenised and counted at a time
 
 
-def sentences(path: Path, every: int):
-    """Of every `every`th line of {src, trg} or {document, summary}, the sentences of all its texts."""
+def texts(path: Path, every: int):
+    """Of every `every`th line of {src, trg} or {document, summary}, its texts."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         for k, line in enumerate(lines):
             if k % every == 0:
                 row = json.loads(line)
-                for field in ("src", "trg", "document", "summary"):
-                    yield from (s for s in SENTENCE_END.split(row.get(field, "")) if s)
+                yield from (row[field] for field in ("src", "trg", "document", "summary") if row.get(field))
+
+
+def sentences(path: Path, every: int):
+    """The sentences of those texts."""
+    for text in texts(path, every):
+        yield from (s for s in SENTENCE_END.split(text) if s)
 
 
 def count(paths: list[tuple[Path, float]], tokenizer) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

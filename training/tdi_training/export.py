@@ -177,10 +177,9 @@ def export_bundle(args) -> None:
     files["tokenizer"] = describe(out, shared / "tokenizer.json")
     if args.precision != "fp32":
         files["embeddings"] = describe(out, shared / TABLE_FILE)
-    if (shared / "casing.json").exists():
-        files["lexicon"] = describe(out, shared / "casing.json")
-    if (shared / "bigrams.bin").exists():
-        files["bigrams"] = describe(out, shared / "bigrams.bin")
+    for role, name in (("lexicon", "casing.json"), ("bigrams", "bigrams.bin"), ("words", "words.txt")):
+        if (shared / name).exists():
+            files[role] = describe(out, shared / name)
     for role in ("ranker", "acceptability", "critic"):
         if given := getattr(args, role):
             shutil.copyfile(given, out / f"{role}.onnx")

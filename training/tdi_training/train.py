@@ -180,7 +180,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     worker = Worker(shared, rank, o.workers)
     model, ema = shared.model, shared.ema
-    optimisers = build_optimisers(model, o.optimiser, o.lr, o.muon_lr, o.weight_decay, worker.names)
+    optimisers = build_optimisers(model, o.optimiser, o.lr, o.muon_lr, o.weight_decay, worker.names, o.precision == "bf16")
     base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
     kept = out / f"optimiser{rank}.pt"
     if step and kept.exists():

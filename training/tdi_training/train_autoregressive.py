@@ -35,7 +35,7 @@ def load_autoregressive(path: Path, encoder: FrozenEncoder) -> AutoregressiveDec
 
 def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path, float]], valid: Path, references, out: Path,
                          minutes: float, b: BatchOptions, lr: float, muon_lr: float, ema_decay: float, workers: int,
-                         rows: int, seed: int, init: Path | None = None) -> None:
+                         rows: int, seed: int, init: Path | None = None, precision: str = "fp32") -> None:
     """Runs for `minutes` of training in all, over as many processes as it takes; the rate decays as a cosine of the clock."""
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
@@ -54,7 +54,7 @@ def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path
         state = {k: saved[k] for k in state}
         print(f"resumed at step {state['step']}, {state['seconds'] / 60:.1f} min")
     shared = Shared.create(model, ema, workers)
-    args = (shared, state, config, stats, sets, out, minutes, b, lr, muon_lr, ema_decay, workers, seed)
+    args = (shared, state, config, stats, sets, out, minutes, b, lr, muon_lr, ema_decay, workers, seed, precision)
     if workers == 1:
         train_worker(0, *args)
     else:
@@ -66,7 +66,7 @@ def train_autoregressive(config: ModelConfig, stats: Path, sets: list[tuple[Path
 
 
 def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, stats: Path, sets, out: Path, minutes: float, b: BatchOptions,
-                 lr: float, muon_lr: float, ema_decay: float, workers: int, seed: int) -> None:
+                 lr: float, muon_lr: float, ema_decay: float, workers: int, seed: int, precision: str) -> None:
     """The loop of one worker; worker 0 also keeps the clock, writes the log and saves."""
     if workers > 1:
         torch.set_num_threads(1)
@@ -78,7 +78,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     stream = BatchStream([(ResidentPairs.open(folder, torch.device("cpu"), encoder), w) for folder, w in sets], config.canvases, config.source_length, b,
                          encoder.tokenizer("")["input_ids"], (seed, step), (rank, workers))
     worker = Worker(shared, rank, workers)
-    optimisers = build_optimisers(shared.model, "muon", lr, muon_lr, names=worker.names)
+    optimisers = build_optimisers(shared.model, "muon", lr, muon_lr, names=worker.names, bf16=precision == "bf16")
     base = [[g["lr"] for g in opt.param_groups] for opt in optimisers]
     kept = out / f"optimiser{rank}.pt"
     if step and kept.exists():
@@ -106,7 +106,8 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
             break
         set_rates(optimisers, base, min(1.0, (step + 1) / 30) * max(0.01, 0.5 * (1 + math.cos(math.pi * progress))))
         batch = stream.draw()
-        loss = shared.model.loss(batch.target_ids, batch.source, batch.mask, batch.source_ids, encoder.pad_id)
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
+            loss = shared.model.loss(batch.target_ids, batch.source, batch.mask, batch.source_ids, encoder.pad_id)
         loss.backward()
         worker.combine(1.0)
         for opt in optimisers:

@@ -1,4 +1,4 @@
-"""The sentence scorer: what it learns, and that its graph is the same; and the counts of token pairs."""
+"""The sentence scorer: what it learns, and that its graph is the same; and what is counted of tokens: pairs, and words of several."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import json
 import tempfile
 import unittest
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
 from tdi_training.bigrams import bigrams
 from tdi_training.scorer import fit_scorer
 from tdi_training.selection import FEATURES
+from tdi_training.words import pieced, word_list
 
 
 class Scorer(unittest.TestCase):
@@ -57,6 +59,31 @@ class Bigrams(unittest.TestCase):
         # b then a was seen once only.
         self.assertEqual(rest[9:], [1 * 8 + 3, 3 * 8 + 4, 4 * 8 + 2])
         self.assertEqual(rest[8], report["kept"])
+
+
+class Pieces:
+    """A tokenizer that cuts at hyphens."""
+
+    def __call__(self, texts, **_):
+        encodings = [SimpleNamespace(tokens=[piece if i == 0 else f"##{piece}" for word in text.split() for i, piece in enumerate(word.split("-"))]) for text in texts]
+        return SimpleNamespace(encodings=encodings)
+
+
+class Words(unittest.TestCase):
+    def test_words_of_several_tokens_are_put_together(self):
+        self.assertEqual(pieced(["the", "end", "##op", "##las", "##mic", "re", "##tic", "##ulum", "is"]), ["endoplasmic", "reticulum"])
+        self.assertEqual(pieced(["##s", "##t", "of"]), ["##st"])
+
+    def test_those_that_one_file_has_often_enough_are_kept_but_no_numbers(self):
+        with tempfile.TemporaryDirectory() as folder:
+            one, other, out = (Path(folder) / name for name in ("one.jsonl.gz", "other.jsonl.gz", "words.txt"))
+            with gzip.open(one, "wt") as lines:
+                lines.writelines(json.dumps({"src": "play-list 20-35 6-s", "trg": "play-list once-on-ly 20-35 6-s"}) + "\n" for _ in range(1))
+            with gzip.open(other, "wt") as lines:
+                lines.writelines(json.dumps({"document": "mito-chon-dria", "summary": "of" if k else "sel-dom"}) + "\n" for k in range(3))
+            report = word_list([(one, 1, 2), (other, 1, 3)], Pieces(), out)
+            self.assertEqual(out.read_text(), "6s\nmitochondria\nplaylist\n")
+        self.assertEqual(report["words"], 3)
 
 
 if __name__ == "__main__":
