@@ -107,6 +107,6 @@ class AutoregressiveDecoder(nn.Module):
                           kept: torch.Tensor | None = None) -> torch.Tensor:
         """[B, 1, H] of the newest token -> log p [B, V] of the next one. With `kept` the vocabulary is those K ids, [B, K], and
         `source_ids` are places among them."""
-        copy = torch.sigmoid(self.gate(h))[:, 0]
-        mixed = self.vocabulary_logits(h, kept)[:, 0].softmax(-1) * (1 - copy)
-        return mixed.scatter_add(1, source_ids, copy * self.pointer(h, cross, bias)[:, 0]).clamp_min(1e-12).log()
+        copy = torch.sigmoid(self.gate(h))[:, 0].float()
+        mixed = self.vocabulary_logits(h, kept)[:, 0].float().softmax(-1) * (1 - copy)
+        return mixed.scatter_add(1, source_ids, copy * self.pointer(h, cross, bias)[:, 0].float()).clamp_min(1e-12).log()

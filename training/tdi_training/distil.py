@@ -14,8 +14,9 @@ from tqdm import tqdm
 
 from .autoregressive import AutoregressiveDecoder
 from .data import PackedPairs, pack
-from .encoder import FrozenEncoder
+from .encoder import FrozenEncoder, spelled
 from .mine import similarity
+from .rejection import sound
 from .search import search_rows
 
 
@@ -32,9 +33,10 @@ def choose(hypotheses: list[tuple[float, list[int]]], source: list[int], referen
 
 def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPairs, out: Path, beams: int, rows: int | None, lowest: float,
            highest: float, minutes: float, part: int = 0, parts: int = 1, sides: tuple[str, ...] = ("src", "trg"),
-           reference_weight: float = 0.5, shortest: float = 0.8, length_power: float = 0.7, skip: int = 0) -> dict:
+           reference_weight: float = 0.5, shortest: float = 0.8, length_power: float = 0.7, skip: int = 0, only_sound: bool = False) -> dict:
     """Writes a prepared folder (texts and pairs.npy) of (source, chosen hypothesis); either side of a row may be the source. `skip` leaves
-    out so many of the drawn rows, which an earlier call has asked. Only tokens that the data has at least ten times, and the source's, are written.
+    out so many of the drawn rows, which an earlier call has asked. Only tokens that the data has at least ten times, and the source's, are written. With `only_sound` (rejection.py) a target has
+    the numbers, the negation and the end mark of its source.
     Encode it before training. Stops after `minutes` and keeps what it has. Returns the report."""
     data.load_encodings(in_memory=False)
     picked = np.random.default_rng(0).permutation(len(data))[skip:][:rows][part::parts]
@@ -51,6 +53,9 @@ def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPai
             other = "trg" if side == "src" else "src"
             for row, hypotheses in search_rows(model, encoder, data, side, block, beams, length_power=length_power, frequent=frequent).items():
                 source, reference = data.tokens(side, row).tolist(), data.tokens(other, row).tolist()
+                if only_sound:
+                    text = spelled(encoder.tokenizer, source)
+                    hypotheses = [(score, ids) for score, ids in hypotheses if sound(spelled(encoder.tokenizer, ids), text)]
                 chosen = choose(hypotheses, source[1:-1], reference[1:-1], lowest, highest, reference_weight, shortest)
                 asked += 1
                 if chosen is None:
@@ -63,7 +68,7 @@ def distil(model: AutoregressiveDecoder, encoder: FrozenEncoder, data: PackedPai
     np.save(out / "text.ids.npy", flat)
     np.save(out / "text.offsets.npy", offsets)
     np.save(out / "pairs.npy", np.array(pairs, dtype=np.int64))
-    report = {"from": data.folder.name, "beams": beams, "asked": asked, "none_in_band": skipped, "pairs": len(pairs), "band": [lowest, highest], "reference_weight": reference_weight, "shortest": shortest,
+    report = {"from": data.folder.name, "beams": beams, "asked": asked, "none_in_band": skipped, "pairs": len(pairs), "band": [lowest, highest], "reference_weight": reference_weight, "shortest": shortest, "only_sound": only_sound,
               "seconds": round(time.time() - began, 1)}
     (out / "report.json").write_text(json.dumps(report, indent=1))
     return report

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,11 @@ def load_tokenizer(name: str):
     from transformers import AutoTokenizer
 
     return AutoTokenizer.from_pretrained(resolve_encoder(name))
+
+
+def spelled(tokenizer, ids) -> str:
+    """Tokens as text, special ones left out. An apostrophe joins a word and its ending: without that "don ' t" is no negation (faithfulness.py)."""
+    return re.sub(r"(?<=\w) ' (?=(?:t|s|d|m|re|ve|ll)\b)", "'", tokenizer.decode(ids, skip_special_tokens=True))
 
 
 class FrozenEncoder(nn.Module):

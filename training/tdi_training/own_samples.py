@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from .data import PackedPairs
-from .encoder import FrozenEncoder
+from .encoder import FrozenEncoder, spelled
 from .sample import generate_rows
 
 CHUNK = 512  # pairs between two writes: enough of each canvas for full batches
@@ -23,7 +23,7 @@ def draw(model, decoder, encoder: FrozenEncoder, data: PackedPairs, count: int, 
     source by shares evenly spread between the two of `novelty`. Chunks that the file holds already are passed over. Returns the number of pairs."""
     rows = np.random.default_rng(seed).permutation(len(data))[:count]
     done = len(out.read_text().splitlines()) if out.exists() else 0
-    spell = lambda side, row: encoder.tokenizer.decode(data.tokens(side, row), skip_special_tokens=True)  # noqa: E731
+    spell = lambda side, row: spelled(encoder.tokenizer, data.tokens(side, row))  # noqa: E731
     with out.open("a") as file:
         for start in tqdm(range(done, len(rows), CHUNK), desc="samples", mininterval=20):
             chunk = rows[start : start + CHUNK].tolist()

@@ -17,21 +17,22 @@ def beam_search(model: AutoregressiveDecoder, source: torch.Tensor, mask: torch.
                 frequent: torch.Tensor | None = None) -> list[list[tuple[float, list[int]]]]:
     """For every source its finished hypotheses, best first: (log p / length^length_power, ids without [CLS] and [SEP]). `limit`
     counts tokens with both. A hypothesis leaves its beam when it ends; a row stops once it has `beams` of them. With `frequent` (ids)
-    no other token is written but those of the sources, which spares most of the output layer's work."""
-    rows = len(source)
+    no other token is written but those of the sources, which spares most of the output layer's work. A model in bf16 is asked in
+    bf16, and its probabilities are summed in fp32."""
+    rows, kind = len(source), model.table.dtype
     kept = None if frequent is None else torch.cat((frequent, source_ids.reshape(-1), torch.tensor([sep]))).unique()
     spelled = torch.arange(len(model.table)) if kept is None else kept  # id of each place of the vocabulary in use
     end = int(torch.searchsorted(spelled, sep))
     source_ids = torch.searchsorted(spelled, source_ids)
-    cross = [tuple(part.repeat_interleave(beams, 0) for part in pair) for pair in model.keys_values(source)]
-    bias, source_ids = mask_bias(mask).repeat_interleave(beams, 0), source_ids.repeat_interleave(beams, 0)
+    cross = [tuple(part.repeat_interleave(beams, 0) for part in pair) for pair in model.keys_values(source.to(kind))]
+    bias, source_ids = mask_bias(mask).to(kind).repeat_interleave(beams, 0), source_ids.repeat_interleave(beams, 0)
     ids = torch.full((rows * beams, 1), cls)
     score = torch.full((rows, beams), -1e9)
     score[:, 0] = 0.0
     past, done = None, [[] for _ in range(rows)]
     for position in range(1, limit):
         h, past = model.states(ids[:, -1:], cross, bias, past)
-        step = model.log_probabilities(h, cross, bias, source_ids, kept)
+        step = model.log_probabilities(h, cross, bias, source_ids, kept).float()
         if position == limit - 1:  # no room for more than the end
             only = torch.full_like(step, -1e9)
             only[:, end] = step[:, end]

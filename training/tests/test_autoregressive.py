@@ -69,6 +69,17 @@ class Search(unittest.TestCase):
             n = len(ids) + 1
             self.assertAlmostEqual(score, -float(nll) * n / n**0.7, places=3)
 
+    def test_in_bf16_the_same_hypotheses_score_nearly_the_same(self):
+        model, (source, mask, source_ids) = small_model(3), inputs()
+        exact = beam_search(model, source, mask, source_ids, CLS, SEP, limit=8, beams=8)
+        rough = beam_search(model.bfloat16(), source, mask, source_ids, CLS, SEP, limit=8, beams=8)
+        for mine, its in zip(exact, rough):
+            wanted = {tuple(ids): score for score, ids in mine}
+            shared = [(wanted[tuple(ids)], score) for score, ids in its if tuple(ids) in wanted]
+            self.assertGreater(len(shared), 2)
+            for a, b in shared:
+                self.assertAlmostEqual(a, b, delta=0.05)
+
     def test_rows_do_not_depend_on_their_batch(self):
         model, (source, mask, source_ids) = small_model(), inputs()
         together = beam_search(model, source, mask, source_ids, CLS, SEP, limit=8, beams=3)
