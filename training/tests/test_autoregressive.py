@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import unittest
+from types import SimpleNamespace
 
 import torch
 
@@ -11,6 +12,7 @@ from tdi_training.autoregressive import AutoregressiveDecoder
 from tdi_training.config import PRESETS
 from tdi_training.denoiser import mask_bias
 from tdi_training.distil import choose
+from tdi_training.encoder import spelled
 from tdi_training.search import beam_search
 
 CONFIG = dataclasses.replace(PRESETS["compact-qqp"], hidden=48, heads=4, ffn=96, layers=2)
@@ -85,6 +87,12 @@ class Search(unittest.TestCase):
         together = beam_search(model, source, mask, source_ids, CLS, SEP, limit=8, beams=3)
         alone = beam_search(model, source[1:2], mask[1:2], source_ids[1:2], CLS, SEP, limit=8, beams=3)
         self.assertEqual([ids for _, ids in together[1]], [ids for _, ids in alone[0]])
+
+
+class Spelled(unittest.TestCase):
+    def test_a_word_and_its_ending_are_joined_and_a_quotation_is_not(self):
+        tokenizer = SimpleNamespace(decode=lambda ids, skip_special_tokens: " ".join(ids))
+        self.assertEqual(spelled(tokenizer, "why don ' t they say ' no ' to what ' s new ?".split()), "why don't they say ' no ' to what's new ?")
 
 
 class Distillation(unittest.TestCase):
