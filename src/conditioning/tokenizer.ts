@@ -21,6 +21,8 @@ export class Tokenizer {
   private readonly literals: string[];
   /** Ids of the marks that end a sentence. */
   readonly marks: ReadonlySet<number>;
+  /** Ids of the two forms of the indefinite article, where the vocabulary has both. */
+  readonly articles: readonly [number, number] | undefined;
 
   private constructor(
     private readonly inner: PreTrainedTokenizer,
@@ -29,6 +31,8 @@ export class Tokenizer {
   ) {
     for (const [token, id] of Object.entries(json.model.vocab)) this.tokens[id] = token;
     this.marks = new Set([".", "?", "!"].flatMap((mark) => json.model.vocab[mark] ?? []));
+    const { a, an } = json.model.vocab;
+    this.articles = a === undefined || an === undefined ? undefined : [a, an];
     this.literals = (json.added_tokens ?? []).map((token) => token.content).filter((content) => content.length > 1);
   }
 

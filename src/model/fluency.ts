@@ -25,7 +25,9 @@ export function loadBigrams(bytes: Uint8Array): Bigrams {
   return { total, counts, pairs };
 }
 
-function has(pairs: Uint32Array, wanted: number): boolean {
+/** True where running text has the second token behind the first, if chance alone would bring them together. */
+export function has({ counts, pairs }: Bigrams, first: number, second: number): boolean {
+  const wanted = first * counts.length + second;
   let [low, high] = [0, pairs.length];
   while (low < high) {
     const middle = (low + high) >>> 1;
@@ -35,18 +37,23 @@ function has(pairs: Uint32Array, wanted: number): boolean {
   return pairs[low] === wanted;
 }
 
+/** How often chance alone would bring two tokens together in the text that was counted. */
+export function expected({ total, counts }: Bigrams, first: number, second: number): number {
+  return (counts[first]! * counts[second]!) / total;
+}
+
 /**
  * Neighbours in a text that chance alone would bring together and that never do so in running text nor in the text's source: what a
  * sampler that writes all places at once leaves behind ("turned into a .").
  * @param ids of the text between its special tokens, and of its source likewise
  */
-export function implausiblePairs({ total, counts, pairs }: Bigrams, ids: readonly number[], source: readonly number[]): number {
-  const size = counts.length;
+export function implausiblePairs(bigrams: Bigrams, ids: readonly number[], source: readonly number[]): number {
+  const size = bigrams.counts.length;
   const own = new Set(source.slice(1).map((id, i) => source[i]! * size + id));
   let found = 0;
   for (const [i, id] of ids.slice(1).entries()) {
-    const pair = ids[i]! * size + id;
-    if (counts[ids[i]!]! * counts[id]! >= total && !own.has(pair) && !has(pairs, pair)) found += 1;
+    const before = ids[i]!;
+    if (expected(bigrams, before, id) >= 1 && !own.has(before * size + id) && !has(bigrams, before, id)) found += 1;
   }
   return found;
 }

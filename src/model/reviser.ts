@@ -142,7 +142,12 @@ export class Reviser {
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
     // Other words, not fewer. Less likely ones than the source's more often mean something else.
     const least = isAtHome(row) ? LEAST_GAIN : 0;
+    const agreeing = (version: Version): Version => {
+      const ids = this.reader.agreeing(version.tokens.map(({ id }) => id), condition.ids);
+      return { ...version, tokens: version.tokens.map((token, i) => ({ ...token, id: ids[i]! })) };
+    };
     const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
-    return versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
+    const versions = versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
+    return versions.map(agreeing);
   }
 }

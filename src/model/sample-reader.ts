@@ -4,6 +4,7 @@ import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { StepEvent } from "../engine/contract.js";
 import type { Acceptability, Reading } from "./acceptability.js";
+import { agreeing } from "./articles.js";
 import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
@@ -55,14 +56,21 @@ export class SampleReader {
     return decoded.map((each, i) => this.#whole(each, rows[i]!.condition));
   }
 
-  /** A text as it was read, its words whole (whole-words.ts) where they fit on its canvas so. */
+  /** A text as it was read, its words whole (whole-words.ts) where they fit on its canvas so, and its articles as they go with them. */
   #whole(decoded: Decoded, { ids: source }: Condition): Decoded {
     const { tokens } = this.#words(decoded.ids, source);
-    if (tokens.every(({ id }, i) => id === decoded.ids[i])) return decoded;
     const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
+    const ids = this.agreeing(kept.map(({ id }) => id), source);
+    if (ids.length === decoded.ids.length && ids.every((id, i) => id === decoded.ids[i])) return decoded;
     const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-    const confidences = kept.map(({ from }) => mean(from.map((i) => decoded.confidences[i]!)));
-    return rewritten(decoded, kept.map(({ id }, i) => ({ id, confidence: confidences[i]! })), decoded.line.length, this.card.tokens) ?? decoded;
+    const words = kept.map(({ from }, i) => ({ id: ids[i]!, confidence: mean(from.map((place) => decoded.confidences[place]!)) }));
+    return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
+  }
+
+  /** Ids of a text, its articles as they go with the words behind them (articles.ts). */
+  agreeing(ids: readonly number[], source: readonly number[]): number[] {
+    const { bigrams, tokenizer } = this.parts;
+    return bigrams === undefined || tokenizer.articles === undefined ? [...ids] : agreeing(ids, source, tokenizer.articles, bigrams);
   }
 
   #words(ids: readonly number[], source: readonly number[]): Whole {
