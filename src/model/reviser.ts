@@ -140,6 +140,9 @@ export class Reviser {
     const fillings = await this.infiller!.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
     // A word said twice in a row would be merged in a sample; here it is none the better for it.
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
+    // Nor a piece of a word that makes none of it.
+    const strange = (tokens: readonly Read[]) => this.reader.strangeWords(tokens.slice(1, -1).map(({ id }) => id), condition.ids);
+    const most = strange(text);
     // Other words, not fewer. Less likely ones than the source's more often mean something else.
     const least = isAtHome(row) ? LEAST_GAIN : 0;
     const agreeing = (version: Version): Version => {
@@ -147,7 +150,11 @@ export class Reviser {
       return { ...version, tokens: version.tokens.map((token, i) => ({ ...token, id: ids[i]! })) };
     };
     const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
-    const versions = versionsOf(text, drafts, fillings, mask).filter((version) => fits(version) && !repeats(version)).slice(0, kind === "mend" ? VERSIONS : REWORDINGS);
-    return versions.map(agreeing);
+    const found: Version[] = [];
+    for (const version of versionsOf(text, drafts, fillings, mask)) {
+      if (fits(version) && !repeats(version) && strange(version.tokens) <= most) found.push(agreeing(version));
+      if (found.length === (kind === "mend" ? VERSIONS : REWORDINGS)) break;
+    }
+    return found;
   }
 }

@@ -73,9 +73,14 @@ export class SampleReader {
     return bigrams === undefined || tokenizer.articles === undefined ? [...ids] : agreeing(ids, source, tokenizer.articles, bigrams);
   }
 
+  /** How many words of a text there are not (whole-words.ts). */
+  strangeWords(ids: readonly number[], source: readonly number[]): number {
+    return this.#words(ids, source).strange;
+  }
+
   #words(ids: readonly number[], source: readonly number[]): Whole {
     const { words, tokenizer } = this.parts;
-    return words === undefined ? { tokens: ids.map((id, i) => ({ id, from: [i] })), broken: 0 } : wholeWords(ids, source.slice(1, -1), (each) => tokenizer.spell(each), words);
+    return words === undefined ? { tokens: ids.map((id, i) => ({ id, from: [i] })), strange: 0, broken: 0 } : wholeWords(ids, source.slice(1, -1), (each) => tokenizer.spell(each), words);
   }
 
   /** What a row reads as after a step. */

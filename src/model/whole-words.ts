@@ -14,7 +14,8 @@ export interface Placed {
 
 export interface Whole {
   tokens: Placed[];
-  /** Words that are none. */
+  /** Words that are none, of which some gave their place to the source's; and those that nothing in the source is like. */
+  strange: number;
   broken: number;
 }
 
@@ -83,17 +84,18 @@ function substitutes(broken: Word, source: ReadonlyMap<string, Word>): Word[][] 
  * @param source likewise
  * @param spell the vocabulary's spelling of each
  * @param known words of several pieces that there are
- * @returns the tokens, and where each comes from; words that nothing in the source is like stay, and are counted
+ * @returns the tokens, and where each comes from; words that nothing in the source is like stay
  */
 export function wholeWords(ids: readonly number[], source: readonly number[], spell: (ids: readonly number[]) => string[], known: ReadonlySet<string>): Whole {
   const its = new Map(wordsOf(source, spell(source)).map((word) => [word.text, word]));
   const own = wordsOf(ids, spell(ids));
   const there = new Set(own.map(({ text }) => text));
-  let broken = 0;
+  let [strange, broken] = [0, 0];
   const tokens = own.flatMap((word): Placed[] => {
     const asRead = word.ids.map((id, i) => ({ id, from: [word.places[i]!] }));
     const whole = word.pieces.length === 1 && !word.pieces[0]!.startsWith(CONTINUES);
     if (whole || its.has(word.text) || known.has(word.text)) return asRead;
+    strange += 1;
     const [best] = substitutes(word, its)
       .map((words) => ({ words, alike: alikeness(word.text, words.map(({ text }) => text).join("")), lacking: words.every(({ text }) => !there.has(text)) }))
       .filter(({ alike }) => alike >= LEAST_ALIKE)
@@ -102,5 +104,5 @@ export function wholeWords(ids: readonly number[], source: readonly number[], sp
     broken += 1;
     return asRead;
   });
-  return { tokens, broken };
+  return { tokens, strange, broken };
 }

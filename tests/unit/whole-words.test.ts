@@ -9,8 +9,8 @@ const ids = (line: string) => (line === "" ? [] : line.split(" ").map(idOf));
 const spell = (line: readonly number[]) => line.map((id) => vocabulary[id]!);
 
 function whole(line: string, source: string, known: string[] = []) {
-  const { tokens, broken } = wholeWords(ids(line), ids(source), spell, new Set(known));
-  return { line: spell(tokens.map(({ id }) => id)).join(" "), from: tokens.map(({ from }) => from), broken };
+  const { tokens, strange, broken } = wholeWords(ids(line), ids(source), spell, new Set(known));
+  return { line: spell(tokens.map(({ id }) => id)).join(" "), from: tokens.map(({ from }) => from), strange, broken };
 }
 
 describe("words are copied whole", () => {
@@ -29,9 +29,10 @@ describe("words are copied whole", () => {
   });
 
   test("what is whole, the source's or known stays, and so does what is like nothing in the source, which is counted", () => {
-    for (const line of ["the rough anti ##virus", "play ##list ##s", "", "end of the new notes"]) assert.deepEqual(whole(line, SOURCE, ["playlists"]), { line, from: ids(line).map((_, i) => [i]), broken: 0 });
-    assert.deepEqual(whole("by ##els ##ie or play ##list ##s", SOURCE, ["playlists"]), { line: "by ##els ##ie or play ##list ##s", from: [[0], [1], [2], [3], [4], [5], [6]], broken: 1 });
+    for (const line of ["the rough anti ##virus", "play ##list ##s", "", "end of the new notes"]) assert.deepEqual(whole(line, SOURCE, ["playlists"]), { line, from: ids(line).map((_, i) => [i]), strange: 0, broken: 0 });
+    assert.deepEqual(whole("by ##els ##ie or play ##list ##s", SOURCE, ["playlists"]), { line: "by ##els ##ie or play ##list ##s", from: [[0], [1], [2], [3], [4], [5], [6]], strange: 1, broken: 1 });
     assert.equal(whole("##s ##s of", "").broken, 1);
+    assert.equal(whole("a free ##virus by ##els", "a free anti ##virus").strange, 2, "what gave way counts as strange too");
   });
 
   test("of two that are like it, the one that the text lacks", () => {
