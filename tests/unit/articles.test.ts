@@ -22,6 +22,11 @@ describe("an indefinite article goes with the word behind it", () => {
     assert.deepEqual(said([A, RARE, AN, RARE, A, SEP]), [A, RARE, AN, RARE, A, SEP]);
   });
 
+  test("what the source has before a word is meant, however often the other is written", () => {
+    assert.deepEqual(said([A, RARE, A, USER], [AN, RARE, AN, USER]), [AN, RARE, AN, USER]);
+    assert.deepEqual(said([A, RARE], [AN, RARE, A, RARE]), [A, RARE], "it has both");
+  });
+
   test("no other word is touched, and a text may end in an article or be empty", () => {
     assert.deepEqual(said([IDEA, USER, RARE, A]), [IDEA, USER, RARE, A]);
     assert.deepEqual(said([]), []);
