@@ -10,6 +10,8 @@ export interface Estimates {
   similarity: number;
   /** Neighbouring tokens that do not go together (fluency.ts). */
   implausible: number;
+  /** Rare words of its source that it has lost (whole-words.ts), which count as names do. */
+  lost: number;
   /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
   preference: number;
   /** By how many logits it reads worse than its source, the critic's share among them (sample-reader.ts); 0 where it does not, or the bundle cannot tell. */
@@ -80,15 +82,16 @@ function isShortened(tokens: readonly string[], source: readonly string[]): bool
 /**
  * Estimated quality of each sample, without a reference (quality-aware decoding; Fernandes et al., NAACL 2022): it should mean what its source means
  * and keep its facts, in other words, read as text does, and be likely. A summary may leave things out and use its source's words. A paraphrase that loses or invents a number, a name or a
- * negation or means something else altogether is wrong, as is one of a statement that reads badly, asks, or leaves words out and does nothing else (a question with a word less is mostly
+ * negation, loses a rare word, or means something else altogether is wrong, as is one of a statement that reads badly, asks, or leaves words out and does nothing else (a question with a word less is mostly
  * the same question; "Glass is made from." is nothing): the source itself is better than "What should I eat?" for "What should I not eat?".
  */
 export function quality(samples: readonly Estimates[], source: string, task: Task, { likeness: unlike, slips: well } = WEIGHTS): Appraisal[] {
   const tokens = bleuTokens(source);
   const statement = states(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
-  return samples.map(({ text, similarity, implausible, preference, slips }, i) => {
-    const { lost, invented } = unfaithful(text, source);
+  return samples.map(({ text, similarity, implausible, lost: terms, preference, slips }, i) => {
+    const { lost: facts, invented } = unfaithful(text, source);
+    const lost = facts + terms;
     const own = bleuTokens(text);
     const paraphrasing = task === "paraphrase";
     const shortened = paraphrasing && isShortened(own, tokens);

@@ -145,16 +145,17 @@ export class Reviser {
     const most = strange(text);
     // Other words, not fewer. Less likely ones than the source's more often mean something else.
     const least = isAtHome(row) ? LEAST_GAIN : 0;
-    const agreeing = (version: Version): Version => {
-      const ids = this.reader.agreeing(version.tokens.map(({ id }) => id), condition.ids);
-      return { ...version, tokens: version.tokens.map((token, i) => ({ ...token, id: ids[i]! })) };
-    };
-    const fits = ({ tokens, gain }: Version) => kind === "mend" || (tokens.length === text.length && gain > least);
-    const found: Version[] = [];
+    const fits = ({ tokens, gain }: Version) => (kind === "mend" ? tokens.length <= longest : tokens.length === text.length && gain > least);
+    const line = (tokens: readonly Read[]) => tokens.map(({ id }) => id).join(" ");
+    const found = new Map<string, Version>();
     for (const version of versionsOf(text, drafts, fillings, mask)) {
-      if (fits(version) && !repeats(version) && strange(version.tokens) <= most) found.push(agreeing(version));
-      if (found.length === (kind === "mend" ? VERSIONS : REWORDINGS)) break;
+      if (!fits(version) || repeats(version) || strange(version.tokens) > most) continue;
+      // As a sample is, when it is read: what is left of a broken word may be like one of the source's now.
+      const whole = { ...version, tokens: [text[0]!, ...this.reader.whole(version.tokens.slice(1, -1), condition), text.at(-1)!] };
+      const key = line(whole.tokens);
+      if (fits(whole) && key !== line(text) && !found.has(key)) found.set(key, whole);
+      if (found.size === (kind === "mend" ? VERSIONS : REWORDINGS)) break;
     }
-    return found;
+    return [...found.values()];
   }
 }

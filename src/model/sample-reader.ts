@@ -15,8 +15,9 @@ import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { type Appraisal, quality, type Weights } from "./quality.js";
 import type { Ranker } from "./ranker.js";
 import { withoutRepeats } from "./repeats.js";
+import type { Read } from "./revision.js";
 import { cosine, pooled } from "./similarity.js";
-import { type Whole, wholeWords } from "./whole-words.js";
+import { lostTerms, type Whole, wholeWords } from "./whole-words.js";
 
 /** What a bundle reads its samples with. */
 export interface ReadingParts {
@@ -56,21 +57,22 @@ export class SampleReader {
     return decoded.map((each, i) => this.#whole(each, rows[i]!.condition));
   }
 
-  /** A text as it was read, its words whole (whole-words.ts) where they fit on its canvas so, and its articles as they go with them. */
-  #whole(decoded: Decoded, { ids: source }: Condition): Decoded {
-    const { tokens } = this.#words(decoded.ids, source);
-    const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
-    const ids = this.agreeing(kept.map(({ id }) => id), source);
-    if (ids.length === decoded.ids.length && ids.every((id, i) => id === decoded.ids[i])) return decoded;
-    const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-    const words = kept.map(({ from }, i) => ({ id: ids[i]!, confidence: mean(from.map((place) => decoded.confidences[place]!)) }));
+  /** A text as it was read, its words whole where they fit on its canvas so. */
+  #whole(decoded: Decoded, condition: Condition): Decoded {
+    const read = decoded.ids.map((id, i) => ({ id, confidence: decoded.confidences[i]! }));
+    const words = this.whole(read, condition);
+    if (words.length === read.length && words.every(({ id }, i) => id === read[i]!.id)) return decoded;
     return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
   }
 
-  /** Ids of a text, its articles as they go with the words behind them (articles.ts). */
-  agreeing(ids: readonly number[], source: readonly number[]): number[] {
+  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, and its articles as they go with them (articles.ts). */
+  whole(text: readonly Read[], { ids: source }: Condition): Read[] {
     const { bigrams, tokenizer } = this.parts;
-    return bigrams === undefined || tokenizer.articles === undefined ? [...ids] : agreeing(ids, source, tokenizer.articles, bigrams);
+    const { tokens } = this.#words(text.map(({ id }) => id), source);
+    const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
+    const ids = kept.map(({ id }) => id);
+    const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams);
+    return kept.map(({ from }, i) => ({ id: right[i]!, confidence: from.reduce((sum, place) => sum + text[place]!.confidence, 0) / from.length }));
   }
 
   /** How many words of a text there are not (whole-words.ts). */
@@ -156,6 +158,7 @@ export class SampleReader {
     return {
       similarity: cosine(standard.meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: (bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids)) + this.#words(ids, condition.ids).broken,
+      lost: lostTerms(ids, condition.ids.slice(1, -1), (each) => this.parts.tokenizer.spell(each)),
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
       ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined, criticism: undefined }),

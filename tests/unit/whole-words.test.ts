@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { wholeWords } from "../../src/model/whole-words.js";
+import { lostTerms, wholeWords } from "../../src/model/whole-words.js";
 
 /** Tokens are numbered as they come up. */
 const vocabulary: string[] = [];
@@ -40,6 +40,12 @@ describe("words are copied whole", () => {
     assert.equal(whole("do eu ##kar ##yo ##tic and ##kar ##yo ##tic cells differ", source).line, source);
   });
 
+  test("a rare word that the text lacks takes the place of what is half like it", () => {
+    const source = "hyper ##thy ##roid ##ism and h ##yp ##oth ##yr ##oid ##ism";
+    assert.equal(whole("hyper ##thy ##roid ##ism and ho ##th ##thy ##yr ##yp ##thy ##ism", source).line, source);
+    assert.equal(whole("by ##yr ##ism", "rhythm").line, "by ##yr ##ism");
+  });
+
   test("each token tells which places it stands for", () => {
     assert.deepEqual(whole("the end ##las ##mic is", SOURCE).from, [[0], [1, 2, 3], [1, 2, 3], [1, 2, 3], [1, 2, 3], [4]]);
   });
@@ -47,5 +53,10 @@ describe("words are copied whole", () => {
   test("a short word of the source takes no other's place", () => {
     assert.equal(whole("us ##ee", "i use us").line, "use");
     assert.equal(whole("us ##ee", "i us").line, "us ##ee");
+  });
+
+  test("a rare word that nothing in a text is like is lost, and counted once; another form of it is not", () => {
+    const lost = (line: string) => lostTerms(ids(line), ids("the end ##op ##las ##mic re ##tic ##ulum and re ##tic ##ulum of r ##up ##ees anti ##virus"), spell);
+    assert.deepEqual(["end ##op ##las ##mic re ##tic ##ulum r ##up ##ees", "end ##op ##las ##mic real rupee", "rupee ##s", ""].map(lost), [0, 1, 2, 3]);
   });
 });
