@@ -382,6 +382,7 @@ def main() -> None:
     p.add_argument("--ema", type=float)
     p.add_argument("--self-condition", type=float)
     p.add_argument("--unroll", type=float, help="share of batches noised from the model's own draft")
+    p.add_argument("--read-weight", type=float, help="of the cross-entropy of the target's tokens as --decoder reads the prediction, beside the squared error")
     p.add_argument("--times", choices=("uniform", "logsnr", "mixed"))
     p.add_argument("--weight", choices=("none", "v"))
     p.add_argument("--autoencode", type=float)

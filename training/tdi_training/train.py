@@ -24,11 +24,15 @@ from .denoiser import Denoiser, step_flops
 from .encoder import FrozenEncoder
 from .metrics import scores
 from .optim import build_optimisers, set_rates
+from .reading import ReadingLoss
 from .sample import generate_rows
 from .schedule import NoiseSchedule, loss_weight, sample_times
 from .shared import Shared, Worker
 from .train_decoder import load_decoder
 from .unroll import unroll
+
+
+READ_SHARE = 0.5  # of a batch's rows are read for `read_weight`
 
 
 @dataclasses.dataclass
@@ -43,6 +47,7 @@ class TrainOptions:
     ema: float = 0.999
     self_condition: float = 0.25  # share of batches with a first pass as self-condition
     unroll: float = 0.0  # share of batches noised from the model's own draft, which is their self-condition too
+    read_weight: float = 0.0  # of the cross-entropy of the target's tokens in the decoder's reading of x0, beside the squared error (reading.py)
     times: str = "mixed"
     weight: str = "none"
     autoencode: float = 0.33  # share of the run over which autoencoding batches (target = source, part of it hidden) fade out
@@ -175,8 +180,13 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     encoder = FrozenEncoder(config.encoder, config.layer).load_statistics(stats).to(dev)
 
     null_ids = encoder.tokenizer("")["input_ids"]
-    stream = BatchStream([(ResidentPairs.open(folder, dev, encoder), w) for folder, w in sets], config.canvases, config.source_length, b, null_ids,
-                         (o.seed, step), (rank, o.workers))
+    resident = [(ResidentPairs.open(folder, dev, encoder), w) for folder, w in sets]
+    stream = BatchStream(resident, config.canvases, config.source_length, b, null_ids, (o.seed, step), (rank, o.workers))
+    reading = None
+    if o.read_weight:
+        if decoder_path is None:
+            raise SystemExit("--read-weight needs a --decoder")
+        reading = ReadingLoss(load_decoder(decoder_path, encoder).to(dev), encoder, [pairs.data for pairs, _ in resident])
     schedule = NoiseSchedule(config.schedule, config.schedule_d)
     worker = Worker(shared, rank, o.workers)
     model, ema = shared.model, shared.ema
@@ -200,6 +210,7 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
     began = time.time() - state["seconds"]
     saved_at = validated_at = window_began = time.time()
     window: list[float] = []
+    reads: list[float] = []
     flops, paused = 0.0, 0.0
     rng = np.random.default_rng((o.seed, step, 7))  # the same for all, so that no worker waits for a dearer batch of another
     parent = os.getppid()
@@ -234,8 +245,12 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
                     with torch.no_grad():
                         previous = model(x, t, batch.source, batch.mask, previous).float()
             guess = forward(x, t, batch.source, batch.mask, previous)
+            read = reading(guess, batch, READ_SHARE) if reading else None
         error = (guess.float() - x0).pow(2).mean(dim=(1, 2))
         loss = (error * loss_weight(alpha, o.weight)).mean()
+        if read is not None:
+            loss = loss + o.read_weight * read
+            reads.append(float(read.detach()))
         loss.backward()
         worker.combine(o.clip)
         for opt in optimisers:
@@ -261,8 +276,11 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         if step % 50 == 0:
             row = {"step": step, "examples": examples, "seconds": round(seconds, 1), "loss": round(float(np.mean(window)), 4),
                    "tflops": round(flops / (now - window_began) / 1e12, 3), "lr": round(scale, 4)}
+            if reads:
+                row["read"] = round(float(np.mean(reads)), 4)
             bar.set_postfix_str(f"loss {row['loss']} {row['tflops']} TFLOP/s")
             scoring.write(row)
+            reads.clear()
             window, flops, window_began = [], 0.0, now
         if saving:
             save_checkpoint(out / "last.pt", model, ema, step, seconds, examples, config, best)

@@ -7,6 +7,7 @@ import dataclasses
 import gzip
 import json
 import tempfile
+import types
 import unittest
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import onnxruntime as ort
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from tdi_training.batches import BatchOptions, BatchStream, ResidentPairs
+from tdi_training.batches import Batch, BatchOptions, BatchStream, ResidentPairs
 from tdi_training.config import PRESETS
 from tdi_training.data import PackedPairs, prepare
 from tdi_training.decoder import Decoder, begin_with_a_word
@@ -25,6 +26,7 @@ from tdi_training.encoder import FrozenEncoder, encode_folder
 from tdi_training.mine import mine
 from tdi_training.optim import build_optimisers
 from tdi_training.quantise import quantise_matmuls
+from tdi_training.reading import LEAST_COUNT, ReadingLoss
 from tdi_training.sample import SOLVERS, led_away, sample, solver_coefficients
 from tdi_training.schedule import NoiseSchedule, time_grid
 from tdi_training.shared import Shared, Worker, shards
@@ -178,6 +180,28 @@ class Reading(unittest.TestCase):
             decoder = Decoder(config, 50, torch.zeros(50, config.hidden))
             held = [id(p) for opt in build_optimisers(decoder, "muon", 1e-3, 0.02) for group in opt.param_groups for p in group["params"]]
             self.assertEqual(sorted(held), sorted(id(p) for p in decoder.parameters()))
+
+    def test_the_loss_of_what_is_read_is_that_of_the_target_among_frequent_tokens(self):
+        encoder = FrozenEncoder("all-MiniLM-L6-v2", 1)
+        config = dataclasses.replace(PRESETS["compact-qqp"], decoder_layers=1)
+        torch.manual_seed(0)
+        decoder = Decoder(config, encoder.vocabulary, encoder.word_embeddings)
+        ids = torch.tensor([[101, 2129, 2079, 102, 0], [101, 2129, 102, 0, 0]])
+        texts = types.SimpleNamespace(ids={"src": np.repeat(np.array([101, 102, 2129], np.uint16), LEAST_COUNT)})
+        reading = ReadingLoss(decoder, encoder, [texts])
+        self.assertEqual(reading.frequent.tolist(), [101, 102, 2129])
+        source = torch.randn(2, 4, 384)
+        batch = Batch(torch.zeros(2, 5, 384), source, torch.ones(2, 4), ids, ids)
+        guess = torch.randn(2, 5, 384, requires_grad=True)
+        loss = reading(guess, batch)
+        among = torch.tensor([101, 102, 2079, 2129])  # what is frequent, and what is asked for
+        with torch.no_grad():
+            logits = decoder(encoder.denormalise(guess), encoder.denormalise(source), batch.mask)[..., among]
+        told = ids != 0
+        torch.testing.assert_close(loss.detach(), torch.nn.functional.cross_entropy(logits[told], torch.searchsorted(among, ids[told])), rtol=1e-4, atol=1e-4)
+        loss.backward()
+        self.assertGreater(float(guess.grad.abs().max()), 0)
+        self.assertTrue(all(not p.requires_grad and p.grad is None for p in decoder.parameters()))
 
     def test_a_text_begins_with_a_word_whatever_the_decoder_says(self):
         special = torch.tensor([True, True, False, False])
