@@ -71,7 +71,7 @@ export class SampleReader {
     const { tokens } = this.#words(text.map(({ id }) => id), source);
     const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
     const ids = kept.map(({ id }) => id);
-    const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams);
+    const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams, (each) => tokenizer.spell(each));
     return kept.map(({ from }, i) => ({ id: right[i]!, confidence: from.reduce((sum, place) => sum + text[place]!.confidence, 0) / from.length }));
   }
 

@@ -9,7 +9,8 @@ describe("an indefinite article goes with the word behind it", () => {
   /** Of 100 tokens; "an idea" and "a user" were seen, and no other pair. */
   const pairs = [A * 6 + USER, AN * 6 + IDEA];
   const bigrams = loadBigrams(new Uint8Array(Uint32Array.from([1, 100, counts.length, ...counts, pairs.length, ...pairs]).buffer));
-  const said = (ids: number[], source: number[] = []) => agreeing(ids, source, [A, AN], bigrams);
+  const words = ["a", "an", "idea", "user", "ewe", "[SEP]"];
+  const said = (ids: number[], source: number[] = []) => agreeing(ids, source, [A, AN], bigrams, (each) => each.map((id) => words[id]!));
 
   test("the form that was never seen before it gives way to the one that was", () => {
     assert.deepEqual(said([A, IDEA, AN, USER, SEP]), [AN, IDEA, A, USER, SEP]);
@@ -25,6 +26,13 @@ describe("an indefinite article goes with the word behind it", () => {
   test("what the source has before a word is meant, however often the other is written", () => {
     assert.deepEqual(said([A, RARE, A, USER], [AN, RARE, AN, USER]), [AN, RARE, AN, USER]);
     assert.deepEqual(said([A, RARE], [AN, RARE, A, RARE]), [A, RARE], "it has both");
+  });
+
+  test("where neither was seen before it, the word's first letters tell", () => {
+    const words = "a an artwork wolf mba hour user europe once wow ability 3rd".split(" ");
+    const unseen = { total: 1, counts: new Uint32Array(words.length), pairs: new Uint32Array() };
+    const form = (article: number, next: number) => words[agreeing([article, next], [], [0, 1], unseen, (each) => each.map((id) => words[id]!))[0]!];
+    assert.deepEqual(words.slice(2).map((_, i) => `${form(0, i + 2)} ${form(1, i + 2)}`), ["an an", "a a", "a an", "a an", "a an", "a an", "a an", "a an", "an an", "a an"]);
   });
 
   test("no other word is touched, and a text may end in an article or be empty", () => {
