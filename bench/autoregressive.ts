@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type * as ort from "onnxruntime-node";
 import { EMPTY_LEXICON, type Lexicon, loadLexicon, restore } from "../src/conditioning/restore.js";
 import { Tokenizer } from "../src/conditioning/tokenizer.js";
+import { SERVING_CPU } from "../src/model/device.js";
 import { floats, integers, openSession } from "../src/model/session.js";
 
 /** What `python -m tdi_training export-autoregressive` writes beside the graphs. */
@@ -27,11 +28,11 @@ export class AutoregressiveBaseline {
     private readonly lexicon: Lexicon,
   ) {}
 
-  /** @param folder of baseline.json, tokenizer.json and the three graphs. @param lexicon a casing.json, as the server has it */
+  /** Multiplies as the server does by default. @param folder of baseline.json, tokenizer.json and the three graphs. @param lexicon a casing.json, as the server has it */
   static async load(folder: string, threads: number, lexicon?: string): Promise<AutoregressiveBaseline> {
     const card = JSON.parse(await readFile(join(folder, "baseline.json"), "utf8")) as BaselineCard;
     const tokenizer = await Tokenizer.load(join(folder, "tokenizer.json"), card.tokens);
-    const [encoder, prefix, next] = await Promise.all(["encoder", "prefix", "next"].map((name) => openSession(join(folder, `${name}.onnx`), threads)));
+    const [encoder, prefix, next] = await Promise.all(["encoder", "prefix", "next"].map((name) => openSession(join(folder, `${name}.onnx`), threads, SERVING_CPU)));
     return new AutoregressiveBaseline(card, tokenizer, encoder!, prefix!, next!, lexicon === undefined ? EMPTY_LEXICON : loadLexicon(JSON.parse(await readFile(lexicon, "utf8"))));
   }
 

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { parseKeys, type ApiKey } from "./access/keys.js";
 import { MOST_SAMPLES } from "./engine/contract.js";
 import { BATCHINGS, type Batching } from "./engine/step-scheduler.js";
-import { DEVICES, NUMBERED, type DeviceName } from "./model/device.js";
+import { DEVICES, NUMBERED, PRODUCTS, type DeviceName, type Products } from "./model/device.js";
 import { projectPath } from "./project.js";
 
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "silent"] as const;
@@ -77,6 +77,7 @@ const FLAGS = {
   "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor, half a gigabyte for the embedded bundles; engine processes then share their weights, and take a little longer to start, as every byte is checked; none does without; of a CPU alone"),
   device: flag("TDI_DEVICE", "auto" as DeviceChoice, z.enum(DEVICE_CHOICES, `must be one of ${DEVICE_CHOICES.join(", ")}`) as z.ZodType<DeviceChoice, string>, `what computes: ${DEVICE_CHOICES.join(", ")}; auto takes the first GPU that gives the CPU's results in less time, else the CPU`),
   "device-id": flag("TDI_DEVICE_ID", 0, integer(0, 63), `which of several GPUs; of ${NUMBERED.join(", ")} alone`),
+  products: flag("TDI_PRODUCTS", "int8" as Products, z.enum(PRODUCTS) as z.ZodType<Products, string>, "what a CPU multiplies: int8 keeps the weights packed and rounds activations in blocks of 32, faster where the processor has dot products of eight bits (AVX2, AVX-512 VNNI, NEON), in less memory; fp32 unpacks them"),
   // Beyond the cores of one socket the small graphs of the default bundles only get slower.
   threads: flag("TDI_THREADS", CORES, integer(1, 256), "compute threads, divided among the engine processes"),
   engines: flag("TDI_ENGINES", 0, integer(0, 64), "engine processes; 0 is one for a GPU, and on a CPU as many as threads, if there is 1 GB for each: so it serves most requests a second, while one serves a single request fastest"),

@@ -7,6 +7,7 @@ import { availableMemory, ConfigError, type Config, usualEngines } from "./confi
 import { chooseDevice } from "./engine/choose-device.js";
 import { Engine } from "./engine/engine.js";
 import { prepareGraphs } from "./engine/prepare-graphs.js";
+import type { Device } from "./model/device.js";
 import { NAME, VERSION } from "./project.js";
 import { createApp } from "./routes/app.js";
 import type { Logger } from "./telemetry/logger.js";
@@ -38,11 +39,12 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   const keys = openKeys(config, logger);
   const metrics = createMetrics();
   metrics.buildInfo.set({ version: VERSION, node: process.versions.node }, 1);
-  const { device, passedOver } = await chooseDevice(config);
+  const { device: chosen, passedOver } = await chooseDevice(config);
+  const device: Device = chosen.name === "cpu" ? { ...chosen, products: config.products } : chosen;
   for (const { device, reason } of passedOver) logger.info({ device, reason }, "device not used");
   const cacheDir = device.name === "cpu" && config.cacheDir !== "" ? config.cacheDir : undefined;
   const engines = config.engines || usualEngines(device.name, config.threads);
-  logger.info({ device: device.name, device_id: device.id, engines }, "device");
+  logger.info({ device: device.name, device_id: device.id, products: device.products, engines }, "device");
   const engine = new Engine({
     ...config,
     engines,
@@ -80,7 +82,7 @@ export async function serve(config: Config, logger: Logger, worker: URL = WORKER
   const loaded = load();
 
   async function load(): Promise<void> {
-    if (cacheDir !== undefined) await prepareGraphs({ modelsDir: config.modelsDir, cacheDir }, logger, closing.signal);
+    if (cacheDir !== undefined) await prepareGraphs({ modelsDir: config.modelsDir, cacheDir, products: config.products }, logger, closing.signal);
     // As the engine's own start does when it is stopped: nothing was loaded, and nothing is wrong.
     await (closing.signal.aborted ? new Promise<never>(() => undefined) : engine.start());
   }

@@ -2,13 +2,22 @@
 export const DEVICES = ["cpu", "cuda", "tensorrt", "webgpu", "coreml", "dml"] as const;
 export type DeviceName = (typeof DEVICES)[number];
 
+/** What a CPU multiplies: whole numbers of eight bits, to which activations are rounded in blocks of 32, or floats, into which the weights are unpacked. */
+export const PRODUCTS = ["int8", "fp32"] as const;
+export type Products = (typeof PRODUCTS)[number];
+
 export interface Device {
   name: DeviceName;
   /** Which of several; only CUDA, TensorRT and DirectML can be told. */
   id: number;
+  /** Of a CPU; fp32 when absent. */
+  products?: Products;
 }
 
+/** As others are compared with. */
 export const CPU: Device = { name: "cpu", id: 0 };
+/** As it serves. */
+export const SERVING_CPU: Device = { ...CPU, products: "int8" };
 
 /** Devices of which one among several can be chosen. */
 export const NUMBERED: readonly DeviceName[] = ["cuda", "tensorrt", "dml"];

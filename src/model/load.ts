@@ -5,7 +5,7 @@ import { Acceptability } from "./acceptability.js";
 import type { DenoiserSessions } from "./batch.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { Critic } from "./critic.js";
-import { CPU, type Device } from "./device.js";
+import { type Device, SERVING_CPU } from "./device.js";
 import { Infiller } from "./infiller.js";
 import { TextDiffusion } from "./pipeline.js";
 import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
@@ -45,16 +45,16 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
  * @param cacheDir folder of prepared graphs; none are used when absent
  */
 export function load(bundle: Bundle, threads: number, cacheDir?: string): Promise<Pipeline> {
-  return loadFrom(new SharedFiles(threads, CPU, preparedIn(cacheDir)), bundle, CPU);
+  return loadFrom(new SharedFiles(threads, SERVING_CPU, preparedIn(cacheDir, SERVING_CPU)), bundle, SERVING_CPU);
 }
 
-function preparedIn(cacheDir: string | undefined): PreparedGraphs | undefined {
-  return cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir);
+function preparedIn(cacheDir: string | undefined, { products = "fp32" }: Device): PreparedGraphs | undefined {
+  return cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir, products);
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */
-export async function loadPipelines({ modelsDir, threads, device = CPU, cacheDir }: LoadOptions): Promise<Map<Task, Pipeline>> {
-  const files = new SharedFiles(threads, device, preparedIn(cacheDir));
+export async function loadPipelines({ modelsDir, threads, device = SERVING_CPU, cacheDir }: LoadOptions): Promise<Map<Task, Pipeline>> {
+  const files = new SharedFiles(threads, device, preparedIn(cacheDir, device));
   const pipelines = new Map<Task, Pipeline>();
   for (const bundle of await readBundles(modelsDir)) pipelines.set(bundle.card.task, await loadFrom(files, bundle, device));
   return pipelines;

@@ -78,7 +78,7 @@ export interface LoadOptions {
   modelsDir: string;
   /** onnxruntime intra-op threads per session. */
   threads: number;
-  /** The CPU when absent. */
+  /** The CPU, with products in int8, when absent. */
   device?: Device;
   /** Folder of prepared graphs (prepared.ts); none are used when absent. */
   cacheDir?: string;

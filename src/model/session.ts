@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-node";
-import { CPU, type Device, deviceError } from "./device.js";
+import { CPU, type Device, deviceError, type Products } from "./device.js";
 
 export type Feeds = Record<string, ort.Tensor>;
 
@@ -20,9 +20,8 @@ function optionsOf(threads: number, device: Device): ort.InferenceSession.Sessio
     interOpNumThreads: 1,
     logSeverityLevel: 3,
     // A thread that spins while it waits takes the core from the other process that serves HTTP.
-    // int8 weights are unpacked once, when the graph is loaded. Left to itself the runtime keeps them packed and rounds the
-    // activations to int8 in blocks of 32, and its matrix-vector path for a single row then differs from that for several.
-    extra: { session: { force_spinning_stop: "1", disable_quant_qdq: "1" } },
+    // Left to itself the runtime keeps int8 weights packed and rounds activations to int8 in blocks of 32 (MatMulNBits); else the weights are unpacked once, when the graph is loaded.
+    extra: { session: { force_spinning_stop: "1", disable_quant_qdq: device.products === "int8" ? "0" : "1" } },
   };
 }
 
@@ -36,7 +35,7 @@ export async function openSession(path: string, threads: number, device: Device 
   return device.name === "cpu" ? session : session.catch((error: unknown) => Promise.reject(deviceError(device, error)));
 }
 
-/** A graph that `saveSession` wrote on this machine, for the CPU: its weights are mapped and nothing is left to optimise. */
+/** A graph that `saveSession` wrote on this machine, for the CPU: its weights are mapped, and nothing is left to optimise or to choose. */
 export function openSaved(path: string, threads: number): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(path, { ...optionsOf(threads, CPU), graphOptimizationLevel: "disabled" });
 }
@@ -48,13 +47,13 @@ export function openSaved(path: string, threads: number): Promise<ort.InferenceS
 const LEAST_OUTSIDE = 1 << 19;
 
 /**
- * Writes a graph as the runtime has it for the CPU once it is loaded: optimised, its weights unpacked in a file beside it, and those
- * of products once more as packed for this processor's kernels. Returns its session.
+ * Writes a graph as the runtime has it for the CPU once it is loaded: optimised, its weights in a file beside it. Where it multiplies floats these are unpacked, and those
+ * of products are there once more as packed for this processor's kernels. Returns its session.
  * @param to the new graph
  * @param weights name of the weights' file, in the same folder
  */
-export function saveSession(path: string, to: string, weights: string): Promise<ort.InferenceSession> {
-  const { extra, ...options } = optionsOf(1, CPU);
+export function saveSession(path: string, to: string, weights: string, products: Products): Promise<ort.InferenceSession> {
+  const { extra, ...options } = optionsOf(1, { ...CPU, products });
   return ort.InferenceSession.create(path, {
     ...options,
     optimizedModelFilePath: to,
@@ -63,7 +62,8 @@ export function saveSession(path: string, to: string, weights: string): Promise<
         ...extra.session,
         optimized_model_external_initializers_file_name: weights,
         optimized_model_external_initializers_min_size_in_bytes: String(LEAST_OUTSIDE),
-        save_external_prepacked_constant_initializers: "1",
+        // Packed int8 weights that are read from a file make NaN of a product (onnxruntime 1.30): each process packs them for itself.
+        save_external_prepacked_constant_initializers: products === "fp32" ? "1" : "0",
       },
     },
   });

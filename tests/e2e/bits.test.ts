@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import { type Condition, MASKED } from "../../src/conditioning/condition.js";
 import { type BatchRow, DenoiserBatch } from "../../src/model/batch.js";
 import { readBundles } from "../../src/model/bundle.js";
+import { CPU, PRODUCTS } from "../../src/model/device.js";
 import { times } from "../../src/model/grid.js";
 import { gaussian } from "../../src/model/noise.js";
 import { noiseSchedule } from "../../src/model/schedule.js";
@@ -45,9 +46,9 @@ describe("latents of the shipped bundles", async () => {
       return { condition: condition(seed, 9 + seed, padded), seed, candidate: 0, plan, guidance, done: 0 };
     }
 
-    for (const threads of [1, 2]) {
-      test(`${card.name}, ${threads} threads: alone, with one, three and six mates; behind more padding but for rounding`, async () => {
-        const step = await openSession(paths.denoiser!, threads);
+    for (const [products, threads] of PRODUCTS.flatMap((each) => [1, 2].map((count) => [each, count] as const))) {
+      test(`${card.name}, products in ${products}, ${threads} threads: alone, with one, three and six mates; behind more padding but for rounding`, async () => {
+        const step = await openSession(paths.denoiser!, threads, { ...CPU, products });
         const run = async (rows: BatchRow[], padded = width): Promise<Float32Array> => {
           const batch = new DenoiserBatch({ step }, card.model, canvas, padded, condition(99, 2, padded));
           batch.sync(rows);

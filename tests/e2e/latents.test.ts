@@ -6,6 +6,7 @@ import { Tokenizer } from "../../src/conditioning/tokenizer.js";
 import { SOLVERS, type SolverName } from "../../src/engine/contract.js";
 import { type BatchRow, DenoiserBatch } from "../../src/model/batch.js";
 import { type BundleCard, readBundle } from "../../src/model/bundle.js";
+import { SERVING_CPU } from "../../src/model/device.js";
 import { times } from "../../src/model/grid.js";
 import { ledAway } from "../../src/model/novelty.js";
 import { noiseSchedule } from "../../src/model/schedule.js";
@@ -28,9 +29,9 @@ describe("latents beside an outlier and at every place", () => {
   before(async () => {
     const bundle = await readBundle(projectPath("models/qqp-paraphrase"));
     card = bundle.card;
-    step = await openSession(bundle.paths.denoiser!, 1);
+    step = await openSession(bundle.paths.denoiser!, 1, SERVING_CPU);
     const tokenizer = await Tokenizer.load(bundle.paths.tokenizer!, card.tokens);
-    const conditioner = new Conditioner(await openSession(bundle.paths.encoder!, 1), await openSession(bundle.paths.condition!, 1), { hidden: card.model.hidden, pad: card.tokens.pad });
+    const conditioner = new Conditioner(await openSession(bundle.paths.encoder!, 1, SERVING_CPU), await openSession(bundle.paths.condition!, 1, SERVING_CPU), { hidden: card.model.hidden, pad: card.tokens.pad });
     sources = await conditioner.encode(QUESTIONS.map((text) => tokenizer.encode(text).ids), WIDTH);
     [nothing] = (await conditioner.encode([[card.tokens.cls, card.tokens.sep]], WIDTH)) as [Condition];
   });

@@ -49,7 +49,7 @@ describe("prepared graphs", () => {
 
   before(() => {
     cache = mkdtempSync(join(tmpdir(), "tdi-test-"));
-    prepared = new PreparedGraphs(cache);
+    prepared = new PreparedGraphs(cache, "int8");
   });
   after(() => rmSync(cache, { recursive: true }));
 

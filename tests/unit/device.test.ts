@@ -35,7 +35,9 @@ describe("the device", () => {
     const parse = (...args: string[]) => parseConfig(args, {}) as Config;
     assert.deepEqual([parse().device, parse().deviceId], ["auto", 0]);
     assert.deepEqual([parse("--device", "cuda", "--device-id", "2").device, parse("--device-id", "2").deviceId], ["cuda", 2]);
+    assert.deepEqual([parse().products, parse("--products", "fp32").products], ["int8", "fp32"]);
     const faults: [string[], RegExp][] = [
+      [["--products", "int4"], /^--products \(or TDI_PRODUCTS\): /],
       [["--device", "gpu"], /^--device \(or TDI_DEVICE\): must be one of auto, cpu, cuda, tensorrt, webgpu, coreml, dml, not "gpu"$/],
       [["--device-id", "-1"], /--device-id/],
       [["--device", "webgpu", "--device-id", "1"], /--device webgpu has no numbers/],

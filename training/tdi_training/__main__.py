@@ -249,7 +249,7 @@ def bigrams_command(args):
 def profile_command(args):
     from .profile import profile
 
-    print(json.dumps(profile(Path(args.graph), [int(n) for n in args.rows.split(",")], args.positions, args.source, args.threads), indent=1))
+    print(json.dumps(profile(Path(args.graph), [int(n) for n in args.rows.split(",")], args.positions, args.source, args.threads, args.products), indent=1))
 
 
 def card_command(args):
@@ -476,6 +476,7 @@ def main() -> None:
     p.add_argument("--positions", type=int, default=16)
     p.add_argument("--source", type=int, default=16)
     p.add_argument("--threads", type=int, default=1)
+    p.add_argument("--products", choices=("int8", "fp32"), default="int8", help="what int8 weights are multiplied in, as the server's flag")
     p.set_defaults(run=profile_command)
 
     p = commands.add_parser("bigrams", help="counts of token pairs in running text, by which the server tells a slip")

@@ -1,5 +1,6 @@
 """A bundle's graphs with low-rank adapters (adapters.py) beside their matrices. The graphs that were there stay as files, byte for byte, and the new ones point
-into them: what is added is the two thin matrices, in int8. The runtime adds their product to the matrix once, when it loads the graph."""
+into them: what is added is the two thin matrices, in int8. A product with them stands beside that with the matrix, so that the runtime may multiply all three as they are stored
+(the server's --products)."""
 
 from __future__ import annotations
 
@@ -9,15 +10,16 @@ from pathlib import Path
 
 import onnx
 import torch
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from .adapters import adapters_of, merged
 from .config import ModelConfig
 from .denoiser import Denoiser
 from .encoder import FrozenEncoder
 from .export import PARITY_TEXTS, describe, parity
+from .fold import LEAST_POINTED, fold
 from .graphs import export_graphs
-from .quantise import as_int8
+from .quantise import as_int8, unpacked_at_load
 from .shortlist import point_into
 from .train_decoder import load_decoder
 
@@ -25,34 +27,42 @@ ROLES = ("denoiser", "condition")
 
 
 def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tensor]], location: str) -> tuple[onnx.ModelProto, set[str]]:
-    """The graph of `base` (as `export` stores it: int8 matrices, [in, out]; beside the new graph it will have the name `location`) with W + down' up' in the place of W wherever an adapter (down [rank, in], up [out, rank])
+    """The graph of `base` (as `export` stores it: int8 matrices, [in, out]; beside the new graph it will have the name `location`) with x W + (x down') up' in the place of x W wherever an adapter (down [rank, in], up [out, rank])
     has the name of the bias that is added to its product; and the names that were found."""
     data = base.read_bytes()
     model = onnx.load_model_from_string(data)
     graph = model.graph
+    fold(graph)
     users: dict[str, list[onnx.NodeProto]] = {}
     for node in graph.node:
         for name in node.input:
             users.setdefault(name, []).append(node)
+    unpacked = {node.output[0] for node in graph.node if node.op_type == "DequantizeLinear"}
     found: set[str] = set()
     nodes, added = [], []
     for node in graph.node:
         nodes.append(node)
-        if node.op_type != "DequantizeLinear" or users[node.output[0]][0].op_type != "MatMul":
+        if node.op_type != "MatMul" or node.input[1] not in unpacked:
             continue
-        product = users[node.output[0]][0]
-        bias = next(i for i in users[product.output[0]][0].input if i.endswith(".bias"))
+        plus = users[node.output[0]][0]
+        bias = next(i for i in plus.input if i.endswith(".bias"))
         name = bias.removeprefix("denoiser.").removesuffix(".bias")
         if name not in adapters:
             continue
         found.add(name)
-        down, up = (matrix.float().numpy().T for matrix in adapters[name])
-        sides = [as_int8(matrix, 1, f"{name}.{side}") for side, matrix in (("down", down), ("up", up))]
-        added += [tensor for tensors, _ in sides for tensor in tensors]
-        nodes += [*(unpack for _, unpack in sides), helper.make_node("MatMul", [unpack.output[0] for _, unpack in sides], [f"{name}.learned"]),
+        matrices = []
+        for side, matrix in zip(("down", "up"), adapters[name]):
+            (rows, scale), _ = as_int8(matrix.float().numpy().T, 1, f"{name}.{side}")
+            scales, unpack = unpacked_at_load(rows.name, numpy_helper.to_array(scale), 1, f"{name}.{side}")
+            added += [rows, scales]
+            nodes += unpack
+            matrices.append(f"{name}.{side}")
+        thin, wide = matrices
+        nodes += [helper.make_node("MatMul", [node.input[0], thin], [f"{name}.thin"]),
+                  helper.make_node("MatMul", [f"{name}.thin", wide], [f"{name}.learned"]),
                   helper.make_node("Add", [node.output[0], f"{name}.learned"], [f"{name}.adapted"])]
-        product.input[1] = f"{name}.adapted"
-    point_into(graph.initializer, data, location)
+        plus.input[:] = [f"{name}.adapted" if each == node.output[0] else each for each in plus.input]
+    point_into(graph.initializer, data, location, LEAST_POINTED)
     graph.initializer.extend(added)
     del graph.node[:]
     graph.node.extend(nodes)

@@ -28,8 +28,8 @@ TABLE_FILE = "embeddings.int8.bin"
 SHARED_ROLES = ("encoder", "decoder")
 
 
-def open_session(model: Path | bytes, threads: int = 2, trace: Path | None = None):
-    """A graph's session on the CPU. With `trace` the runtime writes there how long each operator took."""
+def open_session(model: Path | bytes, threads: int = 2, trace: Path | None = None, products: str = "fp32"):
+    """A graph's session on the CPU; `products` of its int8 weights as the server's --products. With `trace` the runtime writes there how long each operator took."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
@@ -38,15 +38,15 @@ def open_session(model: Path | bytes, threads: int = 2, trace: Path | None = Non
         options.enable_profiling = True
         options.profile_file_prefix = str(trace)
     options.log_severity_level = 3
-    # As the server does (src/model/session.ts): int8 weights unpacked, no activation rounded.
-    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    # As the server does (src/model/session.ts): in fp32 the weights are unpacked and no activation is rounded.
+    options.add_session_config_entry("session.disable_quant_qdq", "0" if products == "int8" else "1")
     return ort.InferenceSession(model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"])
 
 
 def onnx_trajectory(folder: dict[str, Path], ids: np.ndarray, pad: int, canvas: int, coefficients, schedule: NoiseSchedule,
-                    precondition: bool, noise: list[np.ndarray]):
+                    precondition: bool, noise: list[np.ndarray], products: str = "fp32"):
     """Sample with the graphs alone, as the server does. Returns the last x [B, L, H] and the token ids [B, L]."""
-    sessions = {name: open_session(path) for name, path in folder.items()}
+    sessions = {name: open_session(path, products=products) for name, path in folder.items()}
     mask = (ids != pad).astype(np.float32)
     bias = ((1.0 - mask) * -1e9).astype(np.float32)
     states = sessions["encoder"].run(None, {"ids": ids, "mask": mask})[0]

@@ -57,18 +57,18 @@ def timed(session, feeds: dict) -> list[float]:
     return times
 
 
-def profile(path: Path, rows: list[int], positions: int, source: int, threads: int) -> dict:
-    """For each number of rows: milliseconds a step, GFLOP/s, its share of the peak, and each operator's milliseconds."""
+def profile(path: Path, rows: list[int], positions: int, source: int, threads: int, multiplied: str = "fp32") -> dict:
+    """`multiplied`: what int8 weights are multiplied in, as the server's --products; the peak is always that of fp32. For each number of rows: milliseconds a step, GFLOP/s, its share of the peak, and each operator's milliseconds."""
     best = peak(threads)
     constant, attention = products(path, positions, source)
-    report: dict = {"graph": path.name, "threads": threads, "positions": positions, "source": source, "peak_gflops": round(best, 1), "rows": {}}
+    report: dict = {"graph": path.name, "threads": threads, "products": multiplied, "positions": positions, "source": source, "peak_gflops": round(best, 1), "rows": {}}
     for count in rows:
-        session = open_session(path, threads)
+        session = open_session(path, threads, products=multiplied)
         feeds = inputs_of(session, count, positions, source)
         step = float(np.median(timed(session, feeds)[WARM:]))
         # Another session: writing the trace costs a fifth of a small step.
         with tempfile.TemporaryDirectory() as folder:
-            traced = open_session(path, threads, Path(folder) / "trace")
+            traced = open_session(path, threads, Path(folder) / "trace", multiplied)
             timed(traced, feeds)
             events = json.loads(Path(traced.end_profiling()).read_text())
         spent: collections.Counter = collections.Counter()
@@ -79,6 +79,6 @@ def profile(path: Path, rows: list[int], positions: int, source: int, threads: i
         flops = count * constant / 1e9
         report["rows"][count] = {
             "ms": round(1000 * step, 2), "gflops": round((flops + count * attention / 1e9) / step, 1), "share_of_peak": round((flops + count * attention / 1e9) / step / best, 3),
-            "products_share_of_peak": round(flops / (operators["MatMul"] / 1000) / best, 3), "operators_ms": operators}
+            "products_share_of_peak": round(flops / (sum(operators.get(name, 0) for name in ("MatMul", "MatMulNBits")) / 1000) / best, 3), "operators_ms": operators}
     return report
 

@@ -44,9 +44,16 @@ def as_int8(matrix: np.ndarray, axis: int, name: str) -> tuple[list[onnx.TensorP
     return tensors, helper.make_node("DequantizeLinear", [tensor.name for tensor in tensors], [f"{name}_float"], axis=axis)
 
 
+def unpacked_at_load(rows: str, scale: np.ndarray, axis: int, out: str) -> tuple[onnx.TensorProto, list[onnx.NodeProto]]:
+    """The matrix `out` from its int8 rows and the scales along `axis`, as nodes that the runtime computes once when it loads the graph, whatever it keeps packed
+    (a DequantizeLinear it may leave for later)."""
+    column = numpy_helper.from_array(np.expand_dims(scale, 1 - axis), f"{out}_scales")
+    return column, [helper.make_node("Cast", [rows], [f"{out}_rows"], to=TensorProto.FLOAT), helper.make_node("Mul", [f"{out}_rows", column.name], [out])]
+
+
 def store_int8(model: onnx.ModelProto, minimum: int = 64 * 64) -> int:
-    """Weights of every constant matrix kept as int8 with a scale per output channel, computed with in fp32: the runtime
-    unpacks them once when it loads. A quarter of the size, and no activation is rounded. Returns how many."""
+    """Weights of every constant matrix kept as int8 with a scale per output channel, a quarter of the size. Those of products of every token the runtime unpacks once when it
+    loads, or multiplies as they are (the server's --products); those of products of one row a text (Gemm) it always unpacks (fold.py). Returns how many."""
     weights = _initialisers(model)
     made: list[onnx.TensorProto] = []
     nodes: list[onnx.NodeProto] = []
@@ -56,9 +63,12 @@ def store_int8(model: onnx.ModelProto, minimum: int = 64 * 64) -> int:
         if matrix is not None and len(matrix.dims) == 2 and np.prod(matrix.dims) >= minimum:
             transposed = any(a.name == "transB" and a.i for a in node.attribute)
             axis = 0 if transposed else 1  # the axis of output channels
-            tensors, unpack = as_int8(numpy_helper.to_array(matrix), axis, f"s{count}")
-            made += tensors
-            nodes.append(unpack)
+            (rows, scale), unpack = as_int8(numpy_helper.to_array(matrix), axis, f"s{count}")
+            unpacking = [unpack]
+            if node.op_type == "Gemm":
+                scale, unpacking = unpacked_at_load(rows.name, numpy_helper.to_array(scale), axis, unpack.output[0])
+            made += [rows, scale]
+            nodes += unpacking
             node.input[1] = unpack.output[0]
             count += 1
         nodes.append(node)

@@ -26,20 +26,28 @@ def named_weights(path: Path, module: str) -> dict[str, torch.Tensor]:
         for name in node.input:
             users.setdefault(name, []).append(node)
     found = {name.removeprefix(f"{module}."): numpy_helper.to_array(item) for name, item in constants.items() if name.startswith(f"{module}.")}
-    unpacked = {}
+    unpacked, rows_of = {}, {}
     for node in graph.node:
         if node.op_type == "DequantizeLinear":
             rows, scale = (numpy_helper.to_array(constants[name]) for name in node.input[:2])
             axis = next(a.i for a in node.attribute if a.name == "axis")
             unpacked[node.output[0]] = rows.astype(np.float32) * np.expand_dims(scale, 1 - axis)
-        elif node.op_type == "MatMul" and all(name in unpacked for name in node.input):
-            unpacked[node.output[0]] = unpacked.pop(node.input[0]) @ unpacked.pop(node.input[1])  # an adapter
-        elif node.op_type == "Add" and all(name in unpacked for name in node.input):
-            unpacked[node.output[0]] = unpacked.pop(node.input[0]) + unpacked.pop(node.input[1])
+        elif node.op_type == "Cast" and node.input[0] in constants:  # of a matrix that is unpacked at load (quantise.py)
+            rows_of[node.output[0]] = numpy_helper.to_array(constants[node.input[0]]).astype(np.float32)
+        elif node.op_type == "Mul" and node.input[0] in rows_of:
+            unpacked[node.output[0]] = rows_of.pop(node.input[0]) * numpy_helper.to_array(constants[node.input[1]])
+    adapted = {}
+    for node in graph.node:  # a product with an adapter stands beside that with its matrix
+        plus = users.get(node.output[0], [None])[0]
+        if node.op_type == "MatMul" and node.output[0].endswith(".learned") and plus is not None:
+            thin = next(each for each in graph.node if each.output[0] == node.input[0])
+            beside = next(each for each in graph.node if each.output[0] == plus.input[0])
+            unpacked[beside.input[1]] = unpacked[beside.input[1]] + unpacked.pop(thin.input[1]) @ unpacked.pop(node.input[1])
+            adapted[beside.output[0]] = plus.output[0]
     for output, matrix in unpacked.items():
         product = users[output][0]
         transposed = any(a.name == "transB" and a.i for a in product.attribute)
-        added = product if len(product.input) > 2 else next(n for n in users[product.output[0]] if n.op_type == "Add")
+        added = product if len(product.input) > 2 else next(n for n in users[adapted.get(product.output[0], product.output[0])] if n.op_type == "Add")
         bias = next(name for name in added.input if name.startswith(f"{module}.") and name.endswith(".bias"))
         found[bias.removeprefix(f"{module}.").removesuffix("bias") + "weight"] = matrix if transposed else matrix.T
     return {name: torch.from_numpy(np.array(value)) for name, value in found.items()}

@@ -41,6 +41,11 @@ def add_rejection_commands(commands) -> None:
     p.add_argument("--stats", required=True)
     p.set_defaults(run=adapt_bundle_command)
 
+    p = commands.add_parser("fold-bundle", help="the denoiser of a bundle exported before `export` did so, with what a step must not unpack unpacked at load")
+    p.add_argument("bundle", help="a bundle's folder")
+    p.add_argument("--encoder", default="all-MiniLM-L6-v2", help="whose tokenizer reads the texts that it is tried on")
+    p.set_defaults(run=fold_bundle_command)
+
 
 def own_samples_command(args) -> None:
     import torch
@@ -74,6 +79,12 @@ def choose_samples_command(args) -> None:
     judge = Acceptability(encoder.hidden)
     judge.load_state_dict(torch.load(args.judge, weights_only=True))
     print(json.dumps(choose([Path(path) for path in args.inputs], judge.eval(), encoder, Path(args.out)), indent=1))
+
+
+def fold_bundle_command(args) -> None:
+    from .fold import fold_bundle
+
+    print(json.dumps(fold_bundle(Path(args.bundle), args.encoder), indent=1))
 
 
 def adapt_bundle_command(args) -> None:
