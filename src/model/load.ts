@@ -3,10 +3,12 @@ import { SentenceScorer } from "../conditioning/sentence-scorer.js";
 import type { Task } from "../engine/contract.js";
 import { Acceptability } from "./acceptability.js";
 import type { DenoiserSessions } from "./batch.js";
+import { Blanks } from "./blanks.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { Critic } from "./critic.js";
 import { type Device, SERVING_CPU } from "./device.js";
 import { Infiller } from "./infiller.js";
+import { Inflector } from "./inflector.js";
 import { TextDiffusion } from "./pipeline.js";
 import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
@@ -32,10 +34,10 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
   const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
   const critic = paths.critic === undefined ? undefined : new Critic(await files.session(bundle, "critic"), card.model.hidden);
-  const infiller = paths.infiller === undefined ? undefined : new Infiller(await files.session(bundle, "infiller"), card.model.hidden);
+  const blanks = paths.infiller === undefined ? undefined : new Blanks(card, conditioner, new Infiller(await files.session(bundle, "infiller"), card.model.hidden));
   const decoder = await files.session(bundle, decoderRole(card));
   const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), words: await files.words(paths.words), ranker, acceptability, critic });
-  const reviser = new Reviser(card, conditioner, reader, infiller);
+  const reviser = new Reviser(card, reader, blanks, blanks && new Inflector(card, reader, blanks));
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }
 

@@ -1,11 +1,11 @@
-import type { Conditioner } from "../conditioning/condition.js";
+import type { Blanks } from "./blanks.js";
 import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { rank } from "./candidates.js";
 import type { Criticism } from "./critic.js";
 import { rewritten } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
-import type { Infiller } from "./infiller.js";
+import type { Inflector } from "./inflector.js";
 import { LOOKED_AT } from "./looked-at.js";
 import { AMONG_REWORDINGS, AMONG_VERSIONS, asked } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
@@ -31,7 +31,7 @@ const LEAST_GAIN = -3;
 /** Logits of the critic up to which a place of a rewording is above suspicion. */
 const UNSUSPECTED = -1.5;
 
-type Revision = "mend" | "reword";
+type Revision = "mend" | "reword" | "inflect";
 
 /** True where there is a critic, and the source is a question, as what it has learned on. */
 function isAtHome({ part, estimate }: DiffusionRow): boolean {
@@ -57,16 +57,16 @@ export class Reviser {
 
   constructor(
     private readonly card: BundleCard,
-    private readonly conditioner: Conditioner,
     private readonly reader: SampleReader,
-    private readonly infiller: Infiller | undefined,
+    private readonly blanks: Blanks | undefined,
+    private readonly inflector: Inflector | undefined,
   ) {
     this.#special = new Set(card.tokens.special);
   }
 
   /** True where a bundle has what it takes. */
   get able(): boolean {
-    return this.infiller !== undefined && this.reader.tellsPlaces;
+    return this.blanks !== undefined && this.reader.tellsPlaces;
   }
 
   /**
@@ -84,6 +84,12 @@ export class Reviser {
     const row = returned.find((each) => due.get(each) !== undefined);
     if (row === undefined) return { again: false };
     const kind = due.get(row)!;
+    if (kind === "inflect") {
+      row.settled.add(kind);
+      const inflected = await this.inflector!.inflected(row);
+      if (inflected) Object.assign(row, inflected);
+      return { again: true, ...(inflected && { changed: row }) };
+    }
     row.revisions += 1;
     const best = await this.#bestVersion(part, row, kind);
     if (best) Object.assign(row, best);
@@ -95,10 +101,12 @@ export class Reviser {
   /** What is to be done about a sample, if anything. */
   #due(row: DiffusionRow): Revision | undefined {
     const { part, estimate, spelled, revisions, settled } = row;
-    if (revisions >= part.used.revisions) return undefined;
-    if (estimate!.slips > LEAST_SLIPS && !settled.has("mend")) return "mend";
+    const left = revisions < part.used.revisions;
+    if (left && estimate!.slips > LEAST_SLIPS && !settled.has("mend")) return "mend";
     const alike = () => sentenceBleu(bleuTokens(spelled!.candidate.text), bleuTokens(part.source.text)) > MOST_LIKENESS;
-    return this.card.task === "paraphrase" && !settled.has("reword") && alike() ? "reword" : undefined;
+    if (this.card.task !== "paraphrase") return undefined;
+    if (left && !settled.has("reword") && alike()) return "reword";
+    return settled.has("inflect") || spelled!.candidate.is_copy ? undefined : "inflect";
   }
 
   /** What the best version of a sample comes to, beside all others of its text; undefined where that is the sample itself. */
@@ -125,19 +133,15 @@ export class Reviser {
   }
 
   async #versions(row: DiffusionRow, kind: Revision): Promise<Version[]> {
-    const { part, decoded, estimate, condition } = row;
-    const { cls, sep, pad, unk, mask = unk } = this.card.tokens;
-    const { ids, confidences, ended } = decoded!;
+    const { part, estimate, condition } = row;
+    const { unk, mask = unk } = this.card.tokens;
     const { doubts } = estimate!;
     const longest = Math.min(part.source.canvas, LOOKED_AT);
-    const text: Read[] = [{ id: cls, confidence: 1 }, ...ids.map((id, i) => ({ id, confidence: confidences[i]! })), { id: sep, confidence: 1 }];
-    // Without an end of its own a text has none.
-    if (!ended || doubts?.length !== text.length || text.length > longest) return [];
+    const text = this.blanks!.text(row);
+    if (text === undefined || doubts?.length !== text.length) return [];
     const drafts = kind === "mend" ? draftsOf(text, doubts, longest) : rewordingsOf(text, condition.ids);
     if (drafts.length === 0) return [];
-    const length = Math.max(...drafts.map(({ tokens }) => tokens.length));
-    const latents = await this.conditioner.latents(drafts.map(({ tokens }) => Array.from({ length }, (_, i) => (i < tokens.length ? (tokens[i]?.id ?? mask) : pad))));
-    const fillings = await this.infiller!.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
+    const fillings = await this.blanks!.fill(drafts, condition);
     // A word said twice in a row would be merged in a sample; here it is none the better for it.
     const repeats = ({ tokens }: Version) => withoutRepeats(tokens.map(({ id }) => id), condition.ids, this.#special).length < tokens.length;
     // Nor a piece of a word that makes none of it.

@@ -1,4 +1,6 @@
 import type { Filling } from "./infiller.js";
+import { CONTINUES } from "./whole-words.js";
+import { hasForms } from "./word-forms.js";
 
 /** Places of a text that are tried. */
 const PLACES = 3;
@@ -55,6 +57,19 @@ export function rewordingsOf(text: readonly Read[], source: readonly number[]): 
   const stands = (place: number) => pairs.has(`${text[place]!.id} ${text[place + 1]!.id}`);
   const copied = [...text.keys()].slice(1, -1).filter((place) => stands(place - 1) || stands(place));
   return copied.map((place) => ({ tokens: [...text.slice(0, place), undefined, ...text.slice(place + 1)], blank: place, old: text[place] }));
+}
+
+/**
+ * Drafts of a text, each with one of the tokens blanked that may need another form: words of one token that do not stand between the same neighbours as in the source.
+ * @param text its tokens, the special ones at both ends among them
+ * @param source likewise
+ * @param words the vocabulary's spelling of the text's
+ */
+export function inflectionsOf(text: readonly Read[], source: readonly number[], words: readonly string[]): Draft[] {
+  const triples = new Set(source.slice(2).map((id, i) => `${source[i]} ${source[i + 1]} ${id}`));
+  const stands = (place: number) => triples.has([-1, 0, 1].map((by) => text[place + by]!.id).join(" "));
+  const places = [...text.keys()].slice(1, -1).filter((place) => hasForms(words[place]!) && !words[place + 1]!.startsWith(CONTINUES) && !stands(place));
+  return places.map((place) => ({ tokens: [...text.slice(0, place), undefined, ...text.slice(place + 1)], blank: place, old: text[place] }));
 }
 
 /**

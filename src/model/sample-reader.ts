@@ -75,6 +75,11 @@ export class SampleReader {
     return kept.map(({ from }, i) => ({ id: right[i]!, confidence: from.reduce((sum, place) => sum + text[place]!.confidence, 0) / from.length }));
   }
 
+  /** The vocabulary's spelling of tokens. */
+  spell(ids: readonly number[]): string[] {
+    return this.parts.tokenizer.spell(ids);
+  }
+
   /** How many words of a text there are not (whole-words.ts). */
   strangeWords(ids: readonly number[], source: readonly number[]): number {
     return this.#words(ids, source).strange;

@@ -6,7 +6,7 @@ const LEAST_ALIKE_LACKING = 0.5;
 const LACKING = 0.1;
 /** Shorter words of a source are like too many others. */
 const SHORTEST = 3;
-const CONTINUES = "##";
+export const CONTINUES = "##";
 /** Pieces of a word that is a term, if none that begins with a capital: a sampler has few others for it, and loses it as it loses names. Of QQP's validation sources one in ten has such a word. */
 const PIECES_OF_A_TERM = 3;
 

@@ -1,0 +1,59 @@
+import type { Blanks } from "./blanks.js";
+import type { BundleCard } from "./bundle.js";
+import { rewritten } from "./decoder.js";
+import type { DiffusionRow } from "./diffusion-row.js";
+import { inflectionsOf, type Read } from "./revision.js";
+import type { SampleReader } from "./sample-reader.js";
+import { isOtherForm } from "./word-forms.js";
+
+/** Another form of a word is taken where the infiller is so sure of it (0..1), and finds it likelier by so many nats than the one that is there (training/RUNS.md, seventeenth round). */
+const SURE = 0.5;
+const GAIN = 0.7;
+/** Words of a text that are changed at most. */
+const MOST = 3;
+/** Logits by which the judge may think less of the text. */
+const LEAST_SLIPS = 0.3;
+
+/**
+ * Puts words into the form that their neighbours ask for. Places that are written at once do not agree ("what are the best way", "in 5 year"), and the judges, who read whole texts, seldom mind.
+ * Given all the other words the infiller knows which form it is; other words than forms of the same it is not asked for here, so that the text says what it said.
+ */
+export class Inflector {
+  constructor(
+    private readonly card: BundleCard,
+    private readonly reader: SampleReader,
+    private readonly blanks: Blanks,
+  ) {}
+
+  /** What a sample comes to with its words in other forms, one after the other as each may depend on another; undefined where none fits better, it would be its source, or the judge finds slips in it. */
+  async inflected(row: DiffusionRow): Promise<Pick<DiffusionRow, "decoded" | "estimate" | "spelled"> | undefined> {
+    const text = this.blanks.text(row);
+    const right = text && (await this.#right(text, row));
+    if (right === undefined || right === text) return undefined;
+    const words = this.reader.whole(right.slice(1, -1), row.condition);
+    const decoded = rewritten(row.decoded!, words, row.decoded!.line.length, this.card.tokens);
+    if (decoded === undefined) return undefined;
+    const made: DiffusionRow = { ...row, decoded, spelled: undefined };
+    await this.reader.estimate([made]);
+    const [spelled] = this.reader.samples([made]);
+    const worse = made.estimate!.slips > Math.max(row.estimate!.slips, LEAST_SLIPS);
+    return spelled!.candidate.is_copy || worse ? undefined : { decoded, estimate: made.estimate!, spelled };
+  }
+
+  async #right(text: Read[], { condition }: DiffusionRow): Promise<Read[]> {
+    let right = text;
+    for (let changed = 0; changed < MOST; changed += 1) {
+      const words = this.reader.spell(right.map(({ id }) => id));
+      const drafts = inflectionsOf(right, condition.ids, words);
+      if (drafts.length === 0) break;
+      const fillings = await this.blanks.fill(drafts, condition);
+      const likeliest = drafts.map(({ blank }, i) => ({ blank, ...fillings[i]![0]! }));
+      const [best] = likeliest
+        .filter(({ blank, id, probability, gain }) => probability >= SURE && gain >= GAIN && isOtherForm(words[blank]!, this.reader.spell([id])[0]!))
+        .sort((a, b) => b.gain - a.gain);
+      if (best === undefined) break;
+      right = right.with(best.blank, { id: best.id, confidence: best.probability });
+    }
+    return right;
+  }
+}
