@@ -104,7 +104,7 @@ export interface GenerateRequest {
    */
   novelty?: number;
   /**
-   * How often a candidate is revised at most; 0 is never. Of one that reads badly the places at fault are blanked and filled in anew, in several ways, and the best takes its place; a paraphrase that repeats its source is reworded in one place likewise. It needs ranking by quality and a bundle that can tell such places. The bundle's default when absent, and none of a single sample (`best_of` 1).
+   * How often a candidate is revised at most; 0 is never. Of one that reads badly the places at fault are blanked and filled in anew, in several ways, and the best takes its place; a paraphrase that repeats its source is reworded in one place likewise. At the end words are put into the form that their neighbours ask for, which is not counted. It needs ranking by quality and a bundle that can tell such places. The bundle's default when absent, and none of a single sample (`best_of` 1).
    */
   revisions?: number;
   solver?: Solver;

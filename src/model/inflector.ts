@@ -4,11 +4,10 @@ import { rewritten } from "./decoder.js";
 import type { DiffusionRow } from "./diffusion-row.js";
 import { inflectionsOf, type Read } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
-import { isOtherForm } from "./word-forms.js";
+import { type Kinship, kinship } from "./word-forms.js";
 
 /** Another form of a word is taken where the infiller is so sure of it (0..1), and finds it likelier by so many nats than the one that is there (training/RUNS.md, seventeenth round). */
-const SURE = 0.5;
-const GAIN = 0.7;
+const LEAST: Readonly<Record<Kinship, { sure: number; gain: number }>> = { form: { sure: 0.5, gain: 0.7 }, auxiliary: { sure: 0.65, gain: 2 } };
 /** Words of a text that are changed at most. */
 const MOST = 3;
 /** Logits by which the judge may think less of the text. */
@@ -49,7 +48,10 @@ export class Inflector {
       const fillings = await this.blanks.fill(drafts, condition);
       const likeliest = drafts.map(({ blank }, i) => ({ blank, ...fillings[i]![0]! }));
       const [best] = likeliest
-        .filter(({ blank, id, probability, gain }) => probability >= SURE && gain >= GAIN && isOtherForm(words[blank]!, this.reader.spell([id])[0]!))
+        .filter(({ blank, id, probability, gain }) => {
+          const kin = kinship(words[blank]!, this.reader.spell([id])[0]!);
+          return kin !== undefined && probability >= LEAST[kin].sure && gain >= LEAST[kin].gain;
+        })
         .sort((a, b) => b.gain - a.gain);
       if (best === undefined) break;
       right = right.with(best.blank, { id: best.id, confidence: best.probability });

@@ -61,6 +61,11 @@ describe("words in other forms", () => {
     assert.deepEqual([await of("ways", 0.6, 1), await of("ways", 0.4, 1), await of("ways", 0.6, 0.5), await of("works", 0.9, 9)], ["the best ways", undefined, undefined, undefined]);
   });
 
+  test("another auxiliary needs more", async () => {
+    const of = (probability: number, gain: number) => inflected("what is work", { likeliest: (_, old) => (old === "is" ? ["do", probability, gain] : [old, 1, 0]) });
+    assert.deepEqual([await of(0.7, 2.5), await of(0.6, 2.5), await of(0.7, 1.5)], ["what do work", undefined, undefined]);
+  });
+
   test("three words of a text at most", async () => {
     assert.equal(await inflected("way way way way", { likeliest: grammar }), "ways ways ways way");
   });
