@@ -4,6 +4,7 @@ import { type Lexicon, restoreFrom } from "../conditioning/restore.js";
 import type { Tokenizer } from "../conditioning/tokenizer.js";
 import type { StepEvent } from "../engine/contract.js";
 import type { Acceptability, Reading } from "./acceptability.js";
+import { withApostrophes } from "./apostrophes.js";
 import { agreeing } from "./articles.js";
 import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
@@ -65,10 +66,11 @@ export class SampleReader {
     return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
   }
 
-  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, and its articles as they go with them (articles.ts). */
+  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, its apostrophes where they belong (apostrophes.ts), and its articles as they go with them (articles.ts). */
   whole(text: readonly Read[], { ids: source }: Condition): Read[] {
     const { bigrams, tokenizer } = this.parts;
-    const { tokens } = this.#words(text.map(({ id }) => id), source);
+    const { tokens: words } = this.#words(text.map(({ id }) => id), source);
+    const tokens = withApostrophes(words, source, tokenizer.apostrophes, (ids) => tokenizer.spell(ids));
     const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
     const ids = kept.map(({ id }) => id);
     const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams, (each) => tokenizer.spell(each));
