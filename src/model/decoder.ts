@@ -15,6 +15,8 @@ export interface Decoded {
   score: number;
   /** False when neither an end token nor padding follows the words: the text fills its canvas. */
   ended: boolean;
+  /** True when the mark at its end is its source's, which it lacked (tail.ts). */
+  markAdded?: boolean;
 }
 
 function concat(parts: readonly Float32Array[]): Float32Array {
@@ -103,5 +105,5 @@ export function rewritten(of: Decoded, words: readonly { id: number; confidence:
   const confidences = words.map(({ confidence }) => confidence);
   const last = of.score * (of.confidences.length + end) - sum(of.confidences);
   const ids = words.map(({ id }) => id);
-  return { ids, line: Array.from({ length: canvas }, (_, i) => line[i] ?? pad), confidences, score: (sum(confidences) + last) / (words.length + end), ended: of.ended };
+  return { ids, line: Array.from({ length: canvas }, (_, i) => line[i] ?? pad), confidences, score: (sum(confidences) + last) / (words.length + end), ended: of.ended, ...(of.markAdded && { markAdded: true }) };
 }

@@ -12,6 +12,8 @@ export interface Estimates {
   implausible: number;
   /** Rare words of its source that it has lost (whole-words.ts), which count as names do. */
   lost: number;
+  /** The mark at its end is its source's: what breaks off has none. */
+  markAdded: boolean;
   /** What the bundle's ranker thinks of it (ranker.ts); 0 where there is none. */
   preference: number;
   /** By how many logits it reads worse than its source, the critic's share among them (sample-reader.ts); 0 where it does not, or the bundle cannot tell. */
@@ -89,13 +91,13 @@ export function quality(samples: readonly Estimates[], source: string, task: Tas
   const tokens = bleuTokens(source);
   const statement = states(source);
   const utilities = meanUtility(samples.map(({ text }) => text));
-  return samples.map(({ text, similarity, implausible, lost: terms, preference, slips }, i) => {
+  return samples.map(({ text, similarity, implausible, lost: terms, markAdded, preference, slips }, i) => {
     const { lost: facts, invented } = unfaithful(text, source);
     const lost = facts + terms;
     const own = bleuTokens(text);
     const paraphrasing = task === "paraphrase";
     const shortened = paraphrasing && isShortened(own, tokens);
-    const otherEnd = endsOtherwise(text, source, task);
+    const otherEnd = markAdded || endsOtherwise(text, source, task);
     const faults = IMPLAUSIBLE * implausible + UNFAITHFUL * (invented + (paraphrasing ? lost : 0)) + SHORTENED * Number(shortened) + OTHER_END * Number(otherEnd);
     const likeness = paraphrasing ? unlike * sentenceBleu(own, tokens) : 0;
     const merit = similarity + PREFERENCE * preference + AGREEMENT * utilities[i]! - well * slips - faults - likeness;

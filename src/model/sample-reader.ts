@@ -18,6 +18,7 @@ import type { Ranker } from "./ranker.js";
 import { withoutRepeats } from "./repeats.js";
 import type { Read } from "./revision.js";
 import { cosine, pooled } from "./similarity.js";
+import { lackingMark } from "./tail.js";
 import { lostTerms, type Whole, wholeWords } from "./whole-words.js";
 
 /** What a bundle reads its samples with. */
@@ -33,6 +34,8 @@ export interface ReadingParts {
   readonly acceptability: Acceptability | undefined;
   readonly critic: Critic | undefined;
 }
+
+const WORD = /[\p{L}\p{N}]$/u;
 
 /** Of a logit by which the critic puts a sample below its source, against one of the judge's; and how many it may: a source as its own rewording it finds faultless. Chosen on the first 700 rows (fourteenth round). */
 const CRITICISM = 0.5;
@@ -58,10 +61,14 @@ export class SampleReader {
     return decoded.map((each, i) => this.#whole(each, rows[i]!.condition));
   }
 
-  /** A text as it was read, its words whole where they fit on its canvas so. */
+  /** A text as it was read, its words whole where they fit on its canvas so, and with its source's end mark where it has none. */
   #whole(decoded: Decoded, condition: Condition): Decoded {
     const read = decoded.ids.map((id, i) => ({ id, confidence: decoded.confidences[i]! }));
     const words = this.whole(read, condition);
+    const { tokenizer } = this.parts;
+    const mark = decoded.ended ? lackingMark(words.map(({ id }) => id), condition.ids.slice(1, -1), tokenizer.marks, (id) => WORD.test(tokenizer.spell([id])[0]!)) : undefined;
+    const marked = mark === undefined ? undefined : rewritten({ ...decoded, markAdded: true }, [...words, { id: mark, confidence: decoded.score }], decoded.line.length, this.card.tokens);
+    if (marked !== undefined) return marked;
     if (words.length === read.length && words.every(({ id }, i) => id === read[i]!.id)) return decoded;
     return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
   }
@@ -165,6 +172,7 @@ export class SampleReader {
     return {
       similarity: cosine(standard.meaning, pooled(latents, line, model.hidden, this.#special)),
       implausible: (bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids)) + this.#words(ids, condition.ids).broken,
+      markAdded: decoded!.markAdded === true,
       lost: lostTerms(ids, condition.ids.slice(1, -1), (each) => this.parts.tokenizer.spell(each)),
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),

@@ -28,3 +28,15 @@ export function withoutStrayEnd(
   const written = source.some((id, i) => id === mark && source[i + 1] === next);
   return written ? [...kept] : kept.slice(0, last + 1);
 }
+
+/**
+ * The mark that a text lacks at its end and its source has there.
+ * @param text ids between its special tokens
+ * @param source likewise
+ * @param marks ids of the marks that end a sentence
+ * @param isWord true of a token that is a word or a part of one: behind a quotation mark or a bracket there may be a mark already
+ */
+export function lackingMark(text: readonly number[], source: readonly number[], marks: ReadonlySet<number>, isWord: (id: number) => boolean): number | undefined {
+  const [last, mark] = [text.at(-1), source.at(-1)];
+  return last !== undefined && mark !== undefined && marks.has(mark) && isWord(last) ? mark : undefined;
+}

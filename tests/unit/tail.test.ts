@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { endOf, withoutStrayEnd } from "../../src/model/tail.js";
+import { endOf, lackingMark, withoutStrayEnd } from "../../src/model/tail.js";
 
 const [PAD, DOT, MARK] = [0, 1, 2];
 const kept = (line: number[], source: number[] = []) => withoutStrayEnd([...line.keys()], line, source, new Set([DOT, MARK]), new Set([PAD])).map((i) => line[i]);
@@ -46,5 +46,19 @@ describe("stray ends", () => {
   it("looks at the places that are still kept", () => {
     const line = [50, 50, MARK, MARK, 53];
     assert.deepEqual(withoutStrayEnd([0, 2, 4], line, [], new Set([MARK]), new Set([PAD])), [0, 2]);
+  });
+});
+
+describe("the mark at the end of a text", () => {
+  const QUOTE = 60;
+  const lacking = (text: number[], source: number[]) => lackingMark(text, source, new Set([DOT, MARK]), (id) => id !== QUOTE && id > MARK);
+
+  it("is the source's, where a word ends the text", () => {
+    assert.equal(lacking([50, 51], [50, 52, MARK]), MARK);
+    assert.equal(lacking([50], [50, DOT]), DOT);
+  });
+
+  it("is not lacking where there is one, something else stands there, or the source has none", () => {
+    assert.deepEqual([lacking([50, DOT], [50, MARK]), lacking([50, QUOTE], [50, MARK]), lacking([50], [50, 51]), lacking([], [MARK]), lacking([50], [])], [undefined, undefined, undefined, undefined, undefined]);
   });
 });
