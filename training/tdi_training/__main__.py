@@ -521,7 +521,7 @@ def main() -> None:
     p.add_argument("--infiller", help="what fills the blanks of a revised candidate (`fit-infiller`)")
     p.add_argument("--text-tokens", type=int, default=1024, help="tokens a text may have where a selector chooses what is read")
     p.add_argument("--precision", choices=("fp32", "int8", "int8-weights"), default="int8-weights",
-                   help="int8-weights: stored as int8, computed in fp32; int8: computed in int8 with a scale per token")
+                   help="int8-weights: stored as int8, and multiplied as the server is told (--products); int8: multiplied in int8 with a scale per token")
     p.set_defaults(run=export_command)
 
     add_import_command(commands)

@@ -17,7 +17,7 @@ from .config import ModelConfig
 from .denoiser import Denoiser
 from .encoder import FrozenEncoder
 from .export import PARITY_TEXTS, describe, parity
-from .fold import LEAST_POINTED, fold
+from .fold import LEAST_POINTED, fold, products_report
 from .graphs import export_graphs
 from .quantise import as_int8, unpacked_at_load
 from .shortlist import point_into
@@ -100,5 +100,6 @@ def adapt_bundle(bundle: Path, checkpoint: Path, stats: Path, decoder: Path) -> 
         fp32 = export_graphs(encoder, denoiser, reader, Path(scratch), never_empty=True)
         final = {role: bundle / card["files"][role]["path"] for role in fp32}
         card["parity"] = parity(encoder, denoiser, reader, fp32, final, PARITY_TEXTS[card["task"]], never_empty=True)
+    card["parity"].update(products_report(bundle, card, config.encoder))
     (bundle / "bundle.json").write_text(json.dumps(card, indent=1) + "\n")
     return {"adapters": len(adapters), "bytes": sum((bundle / f"{role}.onnx").stat().st_size for role in ROLES), **card["parity"]}

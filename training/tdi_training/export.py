@@ -141,6 +141,7 @@ def _write(path: Path, data: bytes, replace: bool) -> None:
 def export_bundle(args) -> None:
     """The `export` command. Shared files (encoder, decoder, tokenizer, table, lexicon, token pairs) go to a folder beside the bundle and
     must come out the same when a second task is exported against them."""
+    from .fold import products_report
     from .shortlist import shortlist_entry
 
     out = Path(args.out)
@@ -210,5 +211,7 @@ def export_bundle(args) -> None:
         "tokens": tokens_of(encoder),
         "files": files, "parity": report, "provenance": card.get("provenance", {}), "scores": card.get("scores", {}),
     }
+    if args.precision == "int8-weights":
+        report.update(products_report(out, bundle, c.encoder))
     (out / "bundle.json").write_text(json.dumps(bundle, indent=1) + "\n")
     print(f"{args.task}: {sum(f['bytes'] for f in files.values()) / 1e6:.1f} MB in {len(files)} files")
