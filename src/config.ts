@@ -74,7 +74,7 @@ const FLAGS = {
   host: flag("HOST", "127.0.0.1", text, "address to listen on; 0.0.0.0 for every interface"),
   port: flag("PORT", 8080, integer(0, 65_535), "port to listen on; 0 picks a free one"),
   "models-dir": flag("TDI_MODELS_DIR", projectPath("models"), text, "folder whose sub-folders are the model bundles"),
-  "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor, half a gigabyte for the embedded bundles; engine processes then share their weights, and take a little longer to start, as every byte is checked; none does without; of a CPU alone"),
+  "cache-dir": flag("TDI_CACHE_DIR", projectPath("node_modules/.cache/text-diffusion-inference"), text, "folder that keeps the graphs as prepared for this processor where --products is fp32, half a gigabyte for the embedded bundles; engine processes then share their weights, and take a little longer to start, as every byte is checked; none does without; of a CPU alone"),
   device: flag("TDI_DEVICE", "auto" as DeviceChoice, z.enum(DEVICE_CHOICES, `must be one of ${DEVICE_CHOICES.join(", ")}`) as z.ZodType<DeviceChoice, string>, `what computes: ${DEVICE_CHOICES.join(", ")}; auto takes the first GPU that gives the CPU's results in less time, else the CPU`),
   "device-id": flag("TDI_DEVICE_ID", 0, integer(0, 63), `which of several GPUs; of ${NUMBERED.join(", ")} alone`),
   products: flag("TDI_PRODUCTS", "int8" as Products, z.enum(PRODUCTS) as z.ZodType<Products, string>, "what a CPU multiplies: int8 keeps the weights packed and rounds activations in blocks of 32, faster where the processor has dot products of eight bits (AVX2, AVX-512 VNNI, NEON), in less memory; fp32 unpacks them"),

@@ -2,12 +2,15 @@ import { resolve } from "node:path";
 import type { BundleSummary, GenerateReply, StageTimings, StepEvent } from "./engine/contract.js";
 import { completeOptions, type OpenOptions } from "./engine/options.js";
 import { StepScheduler } from "./engine/step-scheduler.js";
+import type { Products } from "./model/device.js";
 import type { PartRequest, PartResult, Pipeline, SampleRow } from "./model/pipeline-contract.js";
 
 export interface SamplerOptions {
   /** onnxruntime intra-op threads per session; 1 when absent. */
   threads?: number;
-  /** Folder of graphs that a server on this machine has prepared (its --cache-dir); weights found there are shared with it. None when absent. */
+  /** What is multiplied, as the server's --products; int8 when absent. */
+  products?: Products;
+  /** Folder of graphs that a server on this machine has prepared for products in fp32 (its --cache-dir); weights found there are shared with it. None when absent. */
   cacheDir?: string;
 }
 
@@ -37,11 +40,11 @@ export interface Sampler {
  * @param bundleDir folder with a bundle.json, beside the shared folder that its card may point to
  * @throws BundleError that names the file which is missing or altered
  */
-export async function createSampler(bundleDir: string, { threads = 1, cacheDir }: SamplerOptions = {}): Promise<Sampler> {
+export async function createSampler(bundleDir: string, { threads = 1, products = "int8", cacheDir }: SamplerOptions = {}): Promise<Sampler> {
   // Read by onnxruntime when it is loaded, so it is loaded here and not with this module.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const [{ load }, { readBundle }] = await Promise.all([import("./model/load.js"), import("./model/bundle.js")]);
-  const pipeline = await load(await readBundle(resolve(bundleDir)), threads, cacheDir);
+  const pipeline = await load(await readBundle(resolve(bundleDir)), threads, products, cacheDir);
   return {
     summary: pipeline.summary,
     async sample(text, { signal, onStep, everySteps = 1, ...rest } = {}) {

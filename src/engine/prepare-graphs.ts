@@ -1,14 +1,12 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { readCards } from "../model/bundle.js";
-import type { Products } from "../model/device.js";
 import { PreparedGraphs } from "../model/prepared.js";
 import type { Logger } from "../telemetry/logger.js";
 
 export interface PrepareRequest {
   modelsDir: string;
   cacheDir: string;
-  products: Products;
 }
 
 /** How many graphs were written, or why it was given up. */
@@ -26,7 +24,7 @@ const PREPARE_MS = 120_000;
 export async function prepareGraphs(request: PrepareRequest, logger: Logger, signal: AbortSignal): Promise<void> {
   // What is wrong with a bundle the engine processes tell.
   const cards = await readCards(request.modelsDir).catch(() => []);
-  if (await new PreparedGraphs(request.cacheDir, request.products).hasAll(cards)) return;
+  if (await new PreparedGraphs(request.cacheDir).hasAll(cards)) return;
   const began = performance.now();
   logger.info({ folder: request.cacheDir }, "preparing the graphs for this processor, which is done once");
   const result = await inChild(request, signal);
@@ -48,6 +46,6 @@ async function inChild(request: PrepareRequest, signal: AbortSignal): Promise<Pr
   clearTimeout(timer);
   signal.removeEventListener("abort", end);
   // The runtime may end the process, as may the time that it has.
-  if (result === undefined && child.pid !== undefined) await new PreparedGraphs(request.cacheDir, request.products).removeUnfinished(child.pid);
+  if (result === undefined && child.pid !== undefined) await new PreparedGraphs(request.cacheDir).removeUnfinished(child.pid);
   return result ?? { error: `the process ended without a result (${by === null ? `exit code ${code}` : `signal ${by}`})` };
 }

@@ -6,7 +6,7 @@ import type { DenoiserSessions } from "./batch.js";
 import { Blanks } from "./blanks.js";
 import { type Bundle, readBundles } from "./bundle.js";
 import { Critic } from "./critic.js";
-import { type Device, SERVING_CPU } from "./device.js";
+import { CPU, type Device, type Products, SERVING_CPU } from "./device.js";
 import { Infiller } from "./infiller.js";
 import { Inflector } from "./inflector.js";
 import { TextDiffusion } from "./pipeline.js";
@@ -42,16 +42,17 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
 }
 
 /**
- * Loads one verified bundle by itself.
+ * Loads one verified bundle by itself, on the CPU.
  * @param threads onnxruntime intra-op threads per session
- * @param cacheDir folder of prepared graphs; none are used when absent
+ * @param cacheDir folder of prepared graphs, for products in fp32; none are used when absent
  */
-export function load(bundle: Bundle, threads: number, cacheDir?: string): Promise<Pipeline> {
-  return loadFrom(new SharedFiles(threads, SERVING_CPU, preparedIn(cacheDir, SERVING_CPU)), bundle, SERVING_CPU);
+export function load(bundle: Bundle, threads: number, products: Products, cacheDir?: string): Promise<Pipeline> {
+  const device: Device = { ...CPU, products };
+  return loadFrom(new SharedFiles(threads, device, preparedIn(cacheDir, device)), bundle, device);
 }
 
-function preparedIn(cacheDir: string | undefined, { products = "fp32" }: Device): PreparedGraphs | undefined {
-  return cacheDir === undefined ? undefined : new PreparedGraphs(cacheDir, products);
+function preparedIn(cacheDir: string | undefined, { products }: Device): PreparedGraphs | undefined {
+  return cacheDir === undefined || products === "int8" ? undefined : new PreparedGraphs(cacheDir);
 }
 
 /** Verifies and loads every bundle of a models folder. BundleError names the file that is missing or altered. @throws DeviceError */

@@ -80,6 +80,6 @@ export interface LoadOptions {
   threads: number;
   /** The CPU, with products in int8, when absent. */
   device?: Device;
-  /** Folder of prepared graphs (prepared.ts); none are used when absent. */
+  /** Folder of prepared graphs (prepared.ts), for products in fp32; none are used when absent. */
   cacheDir?: string;
 }

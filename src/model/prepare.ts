@@ -3,7 +3,6 @@ import { join } from "node:path";
 import type * as ort from "onnxruntime-node";
 import { readBundles } from "./bundle.js";
 import { sha256OfFile } from "./checksum.js";
-import type { Products } from "./device.js";
 import { GRAPH_FILE, graphKey, graphRoles, isOurs, type Manifest, MANIFEST_FILE, PreparedGraphs, unfinishedBy, WEIGHTS_FILE } from "./prepared.js";
 import { type Feeds, floats, longs, openSaved, saveSession } from "./session.js";
 
@@ -15,8 +14,8 @@ const GROWTH = 8;
  * @returns how many it wrote
  * @throws Error when the folder cannot be written or has too little room, BundleError
  */
-export async function prepareBundles(modelsDir: string, cacheDir: string, products: Products): Promise<number> {
-  const prepared = new PreparedGraphs(cacheDir, products);
+export async function prepareBundles(modelsDir: string, cacheDir: string): Promise<number> {
+  const prepared = new PreparedGraphs(cacheDir);
   await prepared.prune();
   const missing = new Map<string, string>();
   for (const { card, paths } of await readBundles(modelsDir)) {
@@ -42,7 +41,7 @@ async function write(prepared: PreparedGraphs, key: string, path: string): Promi
   const scratch = await mkdtemp(join(prepared.folder, unfinishedBy(process.pid)));
   const graph = join(scratch, GRAPH_FILE);
   try {
-    const original = await saveSession(path, graph, WEIGHTS_FILE, prepared.products);
+    const original = await saveSession(path, graph, WEIGHTS_FILE);
     try {
       await tryOut(graph, original);
     } finally {

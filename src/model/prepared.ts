@@ -7,10 +7,9 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { BundleCard, FileRole } from "./bundle.js";
 import { sha256OfFile } from "./checksum.js";
-import type { Products } from "./device.js";
 
 /** Raise it when sessions are opened with other options: what was prepared with the old ones is then not found. */
-const FORMAT = 2;
+const FORMAT = 1;
 /** Entries that nobody has opened for so long are removed. */
 const KEEP_MS = 30 * 86_400_000;
 
@@ -50,27 +49,24 @@ export function unfinishedBy(pid: number): string {
   return `.writing-${pid}-`;
 }
 
-/** What packed weights depend on besides the graph: what is multiplied, the runtime, and the processor whose kernels they are laid out for. */
-function environment(products: Products): string {
+/** What packed weights depend on besides the graph: the runtime, and the processor whose kernels they are laid out for. */
+function environment(): string {
   const { version } = createRequire(import.meta.url)("onnxruntime-node/package.json") as { version: string };
   const features = process.platform === "linux" ? /^(flags|Features)\s*:.*$/m.exec(readFileSync("/proc/cpuinfo", "utf8"))?.[0] : undefined;
-  const processor = createHash("sha256").update(`${FORMAT} ${products} ${cpus()[0]?.model} ${features}`).digest("hex").slice(0, 16);
+  const processor = createHash("sha256").update(`${FORMAT} ${cpus()[0]?.model} ${features}`).digest("hex").slice(0, 16);
   return `onnxruntime-${version}-${process.platform}-${process.arch}-${processor}`;
 }
 
 /**
- * Graphs as ONNX Runtime leaves them at load, kept as files: optimised, int8 weights unpacked where floats are multiplied, and those of products packed for this
+ * Graphs as ONNX Runtime leaves them at load, kept as files: optimised, int8 weights unpacked, and those of products packed for this
  * processor's kernels. Opened from there, weights are mapped, so that all processes of a machine share them.
  */
 export class PreparedGraphs {
   /** Where the entries of this runtime and processor lie, a folder each. */
   readonly folder: string;
 
-  constructor(
-    readonly cacheDir: string,
-    readonly products: Products,
-  ) {
-    this.folder = join(cacheDir, environment(products));
+  constructor(readonly cacheDir: string) {
+    this.folder = join(cacheDir, environment());
   }
 
   /** True when there is an entry, whole or not. */

@@ -1,5 +1,5 @@
 import * as ort from "onnxruntime-node";
-import { CPU, type Device, deviceError, type Products } from "./device.js";
+import { CPU, type Device, deviceError } from "./device.js";
 
 export type Feeds = Record<string, ort.Tensor>;
 
@@ -35,7 +35,7 @@ export async function openSession(path: string, threads: number, device: Device 
   return device.name === "cpu" ? session : session.catch((error: unknown) => Promise.reject(deviceError(device, error)));
 }
 
-/** A graph that `saveSession` wrote on this machine, for the CPU: its weights are mapped, and nothing is left to optimise or to choose. */
+/** A graph that `saveSession` wrote on this machine, for the CPU: its weights are mapped and nothing is left to optimise. */
 export function openSaved(path: string, threads: number): Promise<ort.InferenceSession> {
   return ort.InferenceSession.create(path, { ...optionsOf(threads, CPU), graphOptimizationLevel: "disabled" });
 }
@@ -47,13 +47,13 @@ export function openSaved(path: string, threads: number): Promise<ort.InferenceS
 const LEAST_OUTSIDE = 1 << 19;
 
 /**
- * Writes a graph as the runtime has it for the CPU once it is loaded: optimised, its weights in a file beside it. Where it multiplies floats these are unpacked, and those
- * of products are there once more as packed for this processor's kernels. Returns its session.
+ * Writes a graph as the runtime has it for the CPU once it is loaded, for products in fp32: optimised, its weights unpacked in a file beside it, and those
+ * of products once more as packed for this processor's kernels. (Packed int8 weights that are read from a file make NaN of a product; onnxruntime 1.30.) Returns its session.
  * @param to the new graph
  * @param weights name of the weights' file, in the same folder
  */
-export function saveSession(path: string, to: string, weights: string, products: Products): Promise<ort.InferenceSession> {
-  const { extra, ...options } = optionsOf(1, { ...CPU, products });
+export function saveSession(path: string, to: string, weights: string): Promise<ort.InferenceSession> {
+  const { extra, ...options } = optionsOf(1, CPU);
   return ort.InferenceSession.create(path, {
     ...options,
     optimizedModelFilePath: to,
@@ -62,8 +62,7 @@ export function saveSession(path: string, to: string, weights: string, products:
         ...extra.session,
         optimized_model_external_initializers_file_name: weights,
         optimized_model_external_initializers_min_size_in_bytes: String(LEAST_OUTSIDE),
-        // Packed int8 weights that are read from a file make NaN of a product (onnxruntime 1.30): each process packs them for itself.
-        save_external_prepacked_constant_initializers: products === "fp32" ? "1" : "0",
+        save_external_prepacked_constant_initializers: "1",
       },
     },
   });

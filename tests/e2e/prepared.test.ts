@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test, type TestContext } from "node:test";
@@ -18,8 +18,8 @@ interface Answer {
 const BODY = { text: ["How can I improve my spoken English?", "I do not eat meat."], seed: 7, num_candidates: 3 };
 
 /** Starts a server with a cache folder and one engine, asks it once, looks, and ends it. */
-async function ask(t: TestContext, cacheDir: string): Promise<{ answer: Answer["results"]; mapped: boolean; server: ServerProcess }> {
-  const server = spawnServer("dist/src/main.js", ["--port", "0", "--engines", "1", "--grace-ms", "0", "--cache-dir", cacheDir]);
+async function ask(t: TestContext, cacheDir: string, products = "fp32"): Promise<{ answer: Answer["results"]; mapped: boolean; server: ServerProcess }> {
+  const server = spawnServer("dist/src/main.js", ["--port", "0", "--engines", "1", "--grace-ms", "0", "--products", products, "--cache-dir", cacheDir]);
   t.after(() => server.child.kill("SIGKILL"));
   const url = await server.url();
   await until(async () => (await fetch(`${url}/health/ready`)).status === 200, 120_000);
@@ -49,7 +49,7 @@ describe("prepared graphs", () => {
 
   before(() => {
     cache = mkdtempSync(join(tmpdir(), "tdi-test-"));
-    prepared = new PreparedGraphs(cache, "int8");
+    prepared = new PreparedGraphs(cache);
   });
   after(() => rmSync(cache, { recursive: true }));
 
@@ -60,6 +60,12 @@ describe("prepared graphs", () => {
     plain = answer;
     assert.equal(mapped, false);
     assert.equal(message(server, /prepar/), undefined);
+  });
+
+  test("products in int8 have none: packed weights are neither faster read nor shared", async (t) => {
+    const unused = join(cache, "unused");
+    const { mapped, server } = await ask(t, unused, "int8");
+    assert.deepEqual([mapped, message(server, /prepar/), existsSync(unused)], [false, undefined, false]);
   });
 
   test("are written at the first start, mapped by the engine, and give the bundle's own answers", async (t) => {
