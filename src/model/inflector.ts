@@ -10,6 +10,8 @@ import { type Kinship, kinship } from "./word-forms.js";
 const LEAST: Readonly<Record<Kinship, { sure: number; gain: number }>> = { form: { sure: 0.5, gain: 0.7 }, auxiliary: { sure: 0.65, gain: 2 } };
 /** Words of a text that are changed at most. */
 const MOST = 3;
+/** Places that a changed word may tell something new about, on either side of it. */
+const NEAR = 3;
 /** Logits by which the judge may think less of the text. */
 const LEAST_SLIPS = 0.3;
 
@@ -41,20 +43,25 @@ export class Inflector {
 
   async #right(text: Read[], { condition }: DiffusionRow): Promise<Read[]> {
     let right = text;
+    // After the first change only what is near it is asked about again, and what wanted changing before.
+    let open = (_place: number) => true;
     for (let changed = 0; changed < MOST; changed += 1) {
       const words = this.reader.spell(right.map(({ id }) => id));
-      const drafts = inflectionsOf(right, condition.ids, words);
+      const drafts = inflectionsOf(right, condition.ids, words).filter(({ blank }) => open(blank));
       if (drafts.length === 0) break;
       const fillings = await this.blanks.fill(drafts, condition);
       const likeliest = drafts.map(({ blank }, i) => ({ blank, ...fillings[i]![0]! }));
-      const [best] = likeliest
+      const wanted = likeliest
         .filter(({ blank, id, probability, gain }) => {
           const kin = kinship(words[blank]!, this.reader.spell([id])[0]!);
           return kin !== undefined && probability >= LEAST[kin].sure && gain >= LEAST[kin].gain;
         })
         .sort((a, b) => b.gain - a.gain);
+      const [best, ...others] = wanted;
       if (best === undefined) break;
       right = right.with(best.blank, { id: best.id, confidence: best.probability });
+      const waiting = new Set(others.map(({ blank }) => blank));
+      open = (place) => Math.abs(place - best.blank) <= NEAR || waiting.has(place);
     }
     return right;
   }
