@@ -13,7 +13,7 @@ function optionsOf(threads: number, device: Device): ort.InferenceSession.Sessio
   return {
     executionProviders: providersOf(device),
     graphOptimizationLevel: "all",
-    // An arena a session grows by powers of two and gives nothing back: what a dozen of them held between calls was a fifth of an engine's memory. A sample takes 2 to 8 % longer without (training/RUNS.md, fourteenth round).
+    // An arena a session grows by powers of two and gives nothing back: what a dozen of them held between calls was a fifth of an engine's memory. An engine process has malloc keep what it frees instead (engine-process.ts; training/RUNS.md, fourteenth and seventeenth round).
     enableCpuMemArena: false,
     executionMode: "sequential",
     intraOpNumThreads: threads,
