@@ -2,7 +2,7 @@ import type { Blanks } from "./blanks.js";
 import type { BundleCard } from "./bundle.js";
 import { rewritten } from "./decoder.js";
 import type { DiffusionRow } from "./diffusion-row.js";
-import { inflectionsOf, type Read } from "./revision.js";
+import { inflectionsOf, LEAST_SLIPS, type Read } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
 import { type Kinship, kinship } from "./word-forms.js";
 
@@ -12,8 +12,6 @@ const LEAST: Readonly<Record<Kinship, { sure: number; gain: number }>> = { form:
 const MOST = 3;
 /** Places that a changed word may tell something new about, on either side of it. */
 const NEAR = 3;
-/** Logits by which the judge may think less of the text. */
-const LEAST_SLIPS = 0.3;
 
 /**
  * Puts words into the form that their neighbours ask for. Places that are written at once do not agree ("what are the best way", "in 5 year"), and the judges, who read whole texts, seldom mind.

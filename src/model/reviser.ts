@@ -9,11 +9,9 @@ import type { Inflector } from "./inflector.js";
 import { LOOKED_AT } from "./looked-at.js";
 import { AMONG_REWORDINGS, AMONG_VERSIONS, asked } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
-import { draftsOf, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
+import { draftsOf, LEAST_SLIPS, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
 
-/** A sample that reads by more logits worse than its source is mended. */
-const LEAST_SLIPS = 0.3;
 /** One of more sentence BLEU against its source is reworded. */
 const MOST_LIKENESS = 0.3;
 /** Versions of a sample that are looked at, and rewordings (training/RUNS.md, thirteenth and fourteenth round). */

@@ -2,6 +2,8 @@ import type { Filling } from "./infiller.js";
 import { CONTINUES } from "./whole-words.js";
 import { hasForms } from "./word-forms.js";
 
+/** A sample that reads by more logits worse than its source is mended, and one that reads so for a change is not changed. */
+export const LEAST_SLIPS = 0.3;
 /** Places of a text that are tried. */
 const PLACES = 3;
 /** Nats by which what is filled in counts for less where nothing was: a gap between two words seldom lacks one, and the infiller has met more blanks that do. */

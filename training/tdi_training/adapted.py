@@ -1,6 +1,6 @@
 """A bundle's graphs with low-rank adapters (adapters.py) beside their matrices. The graphs that were there stay as files, byte for byte, and the new ones point
-into them: what is added is the two thin matrices, in int8. A product with them stands beside that with the matrix, so that the runtime may multiply all three as they are stored
-(the server's --products)."""
+into them: what is added is the two thin matrices, in int8. Their product with an activation stands beside that of the matrix, so that the runtime may multiply the matrix as it is stored
+(the server's --products); the thin ones are unpacked at load."""
 
 from __future__ import annotations
 

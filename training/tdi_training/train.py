@@ -250,7 +250,8 @@ def train_worker(rank: int, shared: Shared, state: dict, config: ModelConfig, st
         loss = (error * loss_weight(alpha, o.weight)).mean()
         if read is not None:
             loss = loss + o.read_weight * read
-            reads.append(float(read.detach()))
+            if first:
+                reads.append(float(read.detach()))
         loss.backward()
         worker.combine(o.clip)
         for opt in optimisers:
