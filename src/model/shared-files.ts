@@ -11,7 +11,7 @@ import { openSaved, openSession } from "./session.js";
 
 /**
  * What the bundles of a process are made of, each file opened once: those of one models folder share the encoder, the decoder
- * and the tokenizer, and a session holds its own copy of the weights. Sessions keep nothing between two runs.
+ * and the tokenizer, and a session holds weights. Sessions keep nothing between two runs.
  */
 export class SharedFiles {
   readonly #opened = new Map<string, Promise<unknown>>();
