@@ -26,6 +26,6 @@ export class Blanks {
     const { pad, unk, mask = unk } = this.card.tokens;
     const length = Math.max(...drafts.map(({ tokens }) => tokens.length));
     const latents = await this.conditioner.latents(drafts.map(({ tokens }) => Array.from({ length }, (_, i) => (i < tokens.length ? (tokens[i]?.id ?? mask) : pad))));
-    return this.infiller.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }) => ({ at: blank, old: old?.id ?? mask })), condition);
+    return this.infiller.fill(latents, drafts.map(({ tokens }) => tokens.length), drafts.map(({ blank, old }, draft) => ({ draft, at: blank, old: old?.id ?? mask })), condition);
   }
 }

@@ -65,16 +65,19 @@ export interface Ranked {
 }
 
 /**
- * Best first: what is not empty, says what its source does, is no copy (of a paraphrase's source), ended by itself and was not cut; then by merit; equals by
- * the decoder's confidence, then as they were sampled. Near-duplicates are merged into the best of them, copies only with copies; the counts
- * add up to the samples.
+ * Places of samples, best first: what is not empty, says what its source does, is no copy (of a paraphrase's source), ended by itself and was not cut; then by merit; equals by
+ * the decoder's confidence, then as they were sampled.
  */
-export function rank(samples: readonly Sampled[], task: Task, judged: readonly Judgement[]): Ranked[] {
-  const order = samples
+export function ordered(samples: readonly Sampled[], task: Task, judged: readonly Judgement[]): number[] {
+  return samples
     .map((_, index) => index)
     .sort((i, j) => fault(samples[i]!, judged[i]!, task) - fault(samples[j]!, judged[j]!, task) || judged[j]!.merit - judged[i]!.merit || samples[j]!.score - samples[i]!.score || i - j);
+}
+
+/** Best first, as `ordered`. Near-duplicates are merged into the best of them, copies only with copies; the counts add up to the samples. */
+export function rank(samples: readonly Sampled[], task: Task, judged: readonly Judgement[]): Ranked[] {
   const kept: Ranked[] = [];
-  for (const index of order) {
+  for (const index of ordered(samples, task, judged)) {
     const sample = samples[index]!;
     const like = kept.find((other) => samples[other.index]!.is_copy === sample.is_copy && isNearDuplicate(samples[other.index]!.text, sample.text));
     if (like) like.count += 1;

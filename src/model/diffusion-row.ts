@@ -46,7 +46,7 @@ export interface DiffusionRow extends SampleRow, BatchRow {
   /** Times that it was revised. */
   revisions: number;
   /** Kinds of revision (reviser.ts) that can do no more for it. */
-  readonly settled: Set<"mend" | "reword" | "inflect">;
+  readonly settled: Set<"mend" | "reword" | "restart" | "inflect">;
 }
 
 /** True where samples of a text, or versions of one, are compared: what only tells them apart is not found out for a single one. */

@@ -1,10 +1,13 @@
 import type * as ort from "onnxruntime-node";
 import type { Condition } from "../conditioning/condition.js";
+import { BundleError } from "./bundle.js";
 import { LOOKED_AT } from "./looked-at.js";
 import { floats, floatsOf, integers } from "./session.js";
 
 /** A place of a draft to be filled. */
 export interface Blank {
+  /** The draft it is in. */
+  draft: number;
   at: number;
   /** The token that stood there, or the mask token where none did. */
   old: number;
@@ -22,16 +25,18 @@ export interface Filling {
 
 /** Says what belongs in the blanks of drafts, by a small conditional masked language model that reads the source too. */
 export class Infiller {
+  /** @throws BundleError for a graph that asks about one blank a draft, as those exported before were */
   constructor(
     private readonly graph: ort.InferenceSession,
     private readonly hidden: number,
-  ) {}
+  ) {
+    if (!graph.inputNames.includes("row")) throw new BundleError("the infiller was exported by an earlier version: its graph has no input \"row\". Export it again (fit-infiller).");
+  }
 
   /**
-   * The likeliest fillings of each draft's blank, the likeliest first, and nothing as the last.
+   * The likeliest fillings of each blank, the likeliest first, and nothing as the last.
    * @param drafts of one source: normalised latents [length, hidden], special tokens and padding among them, all of one length
    * @param tokens of each draft, without padding
-   * @param blanks of each draft
    */
   async fill(drafts: readonly Float32Array[], tokens: readonly number[], blanks: readonly Blank[], { ids, states }: Condition): Promise<Filling[][]> {
     const [rows, length] = [drafts.length, drafts[0]!.length / this.hidden];
@@ -47,16 +52,17 @@ export class Infiller {
       mask: floats(mask, rows, length),
       source: floats(states.subarray(0, read * this.hidden), 1, read, this.hidden),
       ids: integers(ids.slice(0, read), 1, read),
-      at: integers(blanks.map(({ at }) => at), rows),
-      old: integers(blanks.map(({ old }) => old), rows),
+      row: integers(blanks.map(({ draft }) => draft), blanks.length),
+      at: integers(blanks.map(({ at }) => at), blanks.length),
+      old: integers(blanks.map(({ old }) => old), blanks.length),
     });
     const found = told["read"]!.data as BigInt64Array;
     const [likely, was] = [floatsOf(told, "likely"), floatsOf(told, "was")];
-    const each = found.length / rows;
-    const filling = (row: number, k: number): Filling => {
-      const nats = likely[row * each + k]!;
-      return { id: Number(found[row * each + k]), probability: Math.exp(nats), gain: nats - was[row]! };
+    const each = found.length / blanks.length;
+    const filling = (blank: number, k: number): Filling => {
+      const nats = likely[blank * each + k]!;
+      return { id: Number(found[blank * each + k]), probability: Math.exp(nats), gain: nats - was[blank]! };
     };
-    return drafts.map((_, row) => Array.from({ length: each }, (_, k) => filling(row, k)));
+    return blanks.map((_, blank) => Array.from({ length: each }, (_, k) => filling(blank, k)));
   }
 }

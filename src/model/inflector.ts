@@ -34,6 +34,7 @@ export class Inflector {
     if (decoded === undefined) return undefined;
     const made: DiffusionRow = { ...row, decoded, spelled: undefined };
     await this.reader.estimate([made]);
+    await this.reader.weigh([made]);
     const [spelled] = this.reader.samples([made]);
     const worse = made.estimate!.slips > Math.max(row.estimate!.slips, LEAST_SLIPS);
     return spelled!.candidate.is_copy || worse ? undefined : { decoded, estimate: made.estimate!, spelled };

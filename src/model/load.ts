@@ -9,6 +9,7 @@ import { Critic } from "./critic.js";
 import { CPU, type Device, type Products, SERVING_CPU } from "./device.js";
 import { Infiller } from "./infiller.js";
 import { Inflector } from "./inflector.js";
+import { Likelihood } from "./likelihood.js";
 import { TextDiffusion } from "./pipeline.js";
 import type { LoadOptions, Pipeline } from "./pipeline-contract.js";
 import { decoderRole, PreparedGraphs } from "./prepared.js";
@@ -34,9 +35,11 @@ async function loadFrom(files: SharedFiles, bundle: Bundle, device: Device): Pro
   const ranker = paths.ranker === undefined ? undefined : new Ranker(await files.session(bundle, "ranker"), card.model.hidden);
   const acceptability = paths.acceptability === undefined ? undefined : new Acceptability(await files.session(bundle, "acceptability"), card.model.hidden);
   const critic = paths.critic === undefined ? undefined : new Critic(await files.session(bundle, "critic"), card.model.hidden);
-  const blanks = paths.infiller === undefined ? undefined : new Blanks(card, conditioner, new Infiller(await files.session(bundle, "infiller"), card.model.hidden));
+  const infiller = paths.infiller === undefined ? undefined : new Infiller(await files.session(bundle, "infiller"), card.model.hidden);
+  const blanks = infiller && new Blanks(card, conditioner, infiller);
+  const likelihood = infiller && new Likelihood(card, conditioner, infiller);
   const decoder = await files.session(bundle, decoderRole(card));
-  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), words: await files.words(paths.words), ranker, acceptability, critic });
+  const reader = new SampleReader(card, { tokenizer, conditioner, decoder, lexicon: await files.lexicon(paths.lexicon), bigrams: await files.bigrams(paths.bigrams), words: await files.words(paths.words), ranker, acceptability, critic, likelihood });
   const reviser = new Reviser(card, reader, blanks, blanks && new Inflector(card, reader, blanks));
   return new TextDiffusion(bundle, { tokenizer, conditioner, denoiser, reader, reviser, selector: await files.selector(paths.selector), scorer }, device);
 }

@@ -1,13 +1,13 @@
 import type { Blanks } from "./blanks.js";
 import { bleuTokens, sentenceBleu } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
-import { rank } from "./candidates.js";
+import { ordered, rank } from "./candidates.js";
 import type { Criticism } from "./critic.js";
 import { rewritten } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
 import type { Inflector } from "./inflector.js";
 import { LOOKED_AT } from "./looked-at.js";
-import { AMONG_REWORDINGS, AMONG_VERSIONS, asked } from "./quality.js";
+import { AMONG_REWORDINGS, AMONG_VERSIONS, asked, type Weights } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
 import { draftsOf, LEAST_SLIPS, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
 import type { SampleReader } from "./sample-reader.js";
@@ -17,6 +17,8 @@ const MOST_LIKENESS = 0.3;
 /** Versions of a sample that are looked at, and rewordings (training/RUNS.md, thirteenth and fourteenth round). */
 const VERSIONS = 8;
 const REWORDINGS = 16;
+/** Of them, those that the likelihood of the words chooses from. */
+const WEIGHED = 4;
 /** Against the similarity, of a nat by which what is in its blank is likelier than what was, and how many nats count at most. */
 const GAIN = 0.05;
 const MOST_GAIN = 4;
@@ -29,7 +31,14 @@ const LEAST_GAIN = -3;
 /** Logits of the critic up to which a place of a rewording is above suspicion. */
 const UNSUSPECTED = -1.5;
 
-type Revision = "mend" | "reword" | "inflect";
+/** Nats by which a paraphrase's words are unlikely in the mean from which on it is mostly broken, and its source is reworded in its place (eighteenth round). */
+const MOST_UNLIKELY = 0.7;
+/** Logits by which the critic prefers a source itself to any rewording of it. */
+const TO_A_COPY = 0.5;
+
+/** What takes a sample's place. */
+type Made = Pick<DiffusionRow, "decoded" | "estimate" | "spelled">;
+type Revision = "mend" | "reword" | "restart" | "inflect";
 
 /** True where there is a critic, and the source is a question, as what it has learned on. */
 function isAtHome({ part, estimate }: DiffusionRow): boolean {
@@ -37,18 +46,20 @@ function isAtHome({ part, estimate }: DiffusionRow): boolean {
 }
 
 /** True where the critic, if there is one, thinks no less of a rewording, whole and by its worst place, and the judge finds no more slips that count. */
-function keepsMeaning({ estimate: now }: DiffusionRow, { estimate: was }: DiffusionRow): boolean {
+function keepsMeaning({ estimate: now }: DiffusionRow, { estimate: was, spelled }: DiffusionRow): boolean {
   const [mine, other] = [now!.criticism, was!.criticism];
   if (mine === undefined || other === undefined) return true;
   const worst = ({ doubts }: Criticism) => Math.max(...doubts.subarray(1, -1));
-  return mine.score >= other.score && worst(mine) <= Math.max(worst(other), UNSUSPECTED) && now!.slips <= Math.max(was!.slips, LEAST_SLIPS);
+  const least = other.score - (spelled?.candidate.is_copy ? TO_A_COPY : 0);
+  return mine.score >= least && worst(mine) <= Math.max(worst(other), UNSUSPECTED) && now!.slips <= Math.max(was!.slips, LEAST_SLIPS);
 }
 
 /**
  * Mends and rewords samples. A sampler that writes all places at once leaves slips behind ("What is the nuclear membrane do?"), which drawing more samples seldom
  * mends and which a judge can point at. Around such places drafts are made of the text with a blank (revision.ts), which an infiller fills in; the best
  * of the likeliest versions takes the sample's place. One word given all the others is an easier question than all words at once. A paraphrase that
- * reads well and repeats its source is reworded likewise, at the places where it does.
+ * reads well and repeats its source is reworded likewise, at the places where it does. Where its words are still unlikely after that, it is the source that is reworded:
+ * of a long or unusual question every sample may be broken, and the question with a few other words is better than that.
  */
 export class Reviser {
   readonly #special: ReadonlySet<number>;
@@ -82,11 +93,11 @@ export class Reviser {
     const row = returned.find((each) => due.get(each) !== undefined);
     if (row === undefined) return { again: false };
     const kind = due.get(row)!;
-    if (kind === "inflect") {
+    if (kind === "inflect" || kind === "restart") {
       row.settled.add(kind);
-      const inflected = await this.inflector!.inflected(row);
-      if (inflected) Object.assign(row, inflected);
-      return { again: true, ...(inflected && { changed: row }) };
+      const made = kind === "inflect" ? await this.inflector!.inflected(row) : await this.#fromSource(part, row);
+      if (made) Object.assign(row, made);
+      return { again: true, ...(made && { changed: row }) };
     }
     row.revisions += 1;
     const best = await this.#bestVersion(part, row, kind);
@@ -104,11 +115,34 @@ export class Reviser {
     const alike = () => sentenceBleu(bleuTokens(spelled!.candidate.text), bleuTokens(part.source.text)) > MOST_LIKENESS;
     if (this.card.task !== "paraphrase") return undefined;
     if (left && !settled.has("reword") && alike()) return "reword";
-    return settled.has("inflect") || spelled!.candidate.is_copy ? undefined : "inflect";
+    if (spelled!.candidate.is_copy) return undefined;
+    // One of a text's: another would come to the same.
+    if (part.rows.every((other) => !other.settled.has("restart")) && isAtHome(row) && (estimate!.unlikely ?? 0) > MOST_UNLIKELY) return "restart";
+    return settled.has("inflect") ? undefined : "inflect";
+  }
+
+  /** What the source itself comes to, reworded as often as may be revised, where it is better than a sample so. */
+  async #fromSource(part: DiffusionPart, row: DiffusionRow): Promise<Made | undefined> {
+    const words = row.condition.ids.slice(1, -1).map((id) => ({ id, confidence: 1 }));
+    const decoded = rewritten({ ...row.decoded!, ended: true, markAdded: false }, words, part.source.canvas, this.card.tokens);
+    if (decoded === undefined) return undefined;
+    const made: DiffusionRow = { ...row, decoded, spelled: undefined };
+    await this.reader.estimate([made]);
+    await this.reader.weigh([made]);
+    for (let reworded = 0; reworded < part.used.revisions; reworded += 1) {
+      this.reader.samples([made]);
+      const best = await this.#bestVersion(part, made, "reword");
+      if (best === undefined) break;
+      Object.assign(made, best);
+    }
+    const rows = [made, row];
+    const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
+    const [first] = ordered(sampled, this.card.task, this.reader.appraise(part, rows, sampled));
+    return first === 0 ? { decoded: made.decoded!, estimate: made.estimate!, spelled: made.spelled } : undefined;
   }
 
   /** What the best version of a sample comes to, beside all others of its text; undefined where that is the sample itself. */
-  async #bestVersion(part: DiffusionPart, row: DiffusionRow, kind: Revision): Promise<Pick<DiffusionRow, "decoded" | "estimate" | "spelled"> | undefined> {
+  async #bestVersion(part: DiffusionPart, row: DiffusionRow, kind: "mend" | "reword"): Promise<Made | undefined> {
     const found = await this.#versions(row, kind);
     if (found.length === 0) return undefined;
     part.revisions += 1;
@@ -117,20 +151,26 @@ export class Reviser {
     const made = found.map(({ tokens }): DiffusionRow => ({ ...row, decoded: rewritten(row.decoded!, tokens.slice(1, -1), longest, this.card.tokens)!, spelled: undefined }));
     await this.reader.estimate(made);
     const kept = [...made.keys()].filter((i) => kind === "mend" || keepsMeaning(made[i]!, row));
-    const versions = [row, ...kept.map((i) => made[i]!)];
-    const rows = [...versions, ...part.rows.filter((other) => other !== row)];
-    const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
-    const gains = [0, ...kept.map((i) => Math.max(-MOST_GAIN, Math.min(MOST_GAIN, found[i]!.gain)))];
-    const appraised = this.reader.appraise(part, rows, sampled, kind === "mend" ? AMONG_VERSIONS : AMONG_REWORDINGS);
-    const judged = gains.map((gain, i) => ({ ...appraised[i]!, merit: appraised[i]!.merit + GAIN * gain }));
-    const [best] = rank(sampled.slice(0, versions.length), this.card.task, judged);
+    const gainOf = new Map(kept.map((i) => [made[i]!, Math.max(-MOST_GAIN, Math.min(MOST_GAIN, found[i]!.gain))]));
+    const weights = kind === "mend" ? AMONG_VERSIONS : AMONG_REWORDINGS;
+    const inOrder = (versions: readonly DiffusionRow[], by: Weights) => {
+      const rows = [...versions, ...part.rows.filter((other) => other !== row)];
+      const sampled = this.reader.samples(rows).map(({ candidate }) => candidate);
+      const appraised = this.reader.appraise(part, rows, sampled, by);
+      const judged = versions.map((version, i) => ({ ...appraised[i]!, version, merit: appraised[i]!.merit + GAIN * (gainOf.get(version) ?? 0) }));
+      return ordered(sampled.slice(0, versions.length), this.card.task, judged).map((i) => judged[i]!);
+    };
+    // How likely the words of a version are takes as long to find out as all else of it, so only of those that may be chosen.
+    const likeliest = inOrder([...gainOf.keys()], { ...weights, unlikely: 0 }).slice(0, WEIGHED).map(({ version }) => version);
+    await this.reader.weigh(likeliest);
+    const [best, ...others] = inOrder([row, ...likeliest], weights);
     // A copy comes last whatever its merit, but not every other word is better than the source's: "I do not eat fish." for "I do not eat meat.".
-    if (best!.index === 0 || (kind === "reword" && judged[best!.index]!.merit <= judged[0]!.merit)) return undefined;
-    const { decoded, estimate, spelled } = versions[best!.index]!;
+    if (best!.version === row || (kind === "reword" && best!.merit <= others.find(({ version }) => version === row)!.merit)) return undefined;
+    const { decoded, estimate, spelled } = best!.version;
     return { decoded, estimate, spelled };
   }
 
-  async #versions(row: DiffusionRow, kind: Revision): Promise<Version[]> {
+  async #versions(row: DiffusionRow, kind: "mend" | "reword"): Promise<Version[]> {
     const { part, estimate, condition } = row;
     const { unk, mask = unk } = this.card.tokens;
     const { doubts } = estimate!;

@@ -14,6 +14,8 @@ import { decodeRows, type Decoded, rewritten } from "./decoder.js";
 import { type DiffusionPart, type DiffusionRow, type Estimate, isCompared, type SpelledSample, type Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
 import { type Appraisal, quality, type Weights } from "./quality.js";
+import { withJoints } from "./joints.js";
+import type { Likelihood } from "./likelihood.js";
 import type { Ranker } from "./ranker.js";
 import { withoutRepeats } from "./repeats.js";
 import type { Read } from "./revision.js";
@@ -33,6 +35,7 @@ export interface ReadingParts {
   readonly ranker: Ranker | undefined;
   readonly acceptability: Acceptability | undefined;
   readonly critic: Critic | undefined;
+  readonly likelihood: Likelihood | undefined;
 }
 
 const WORD = /[\p{L}\p{N}]$/u;
@@ -73,14 +76,15 @@ export class SampleReader {
     return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
   }
 
-  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, its apostrophes where they belong (apostrophes.ts), and its articles as they go with them (articles.ts). */
+  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, its apostrophes where they belong (apostrophes.ts), what joins its words as in its source (joints.ts), and its articles as they go with them (articles.ts). */
   whole(text: readonly Read[], { ids: source }: Condition): Read[] {
     const { bigrams, tokenizer } = this.parts;
     const { tokens: words } = this.#words(text.map(({ id }) => id), source);
-    const tokens = withApostrophes(words, source, tokenizer.apostrophes, (ids) => tokenizer.spell(ids));
+    const spell = (ids: readonly number[]) => tokenizer.spell(ids);
+    const tokens = withJoints(withApostrophes(words, source, tokenizer.apostrophes, spell), source.slice(1, -1), spell);
     const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
     const ids = kept.map(({ id }) => id);
-    const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams, (each) => tokenizer.spell(each));
+    const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams, spell);
     return kept.map(({ from }, i) => ({ id: right[i]!, confidence: from.reduce((sum, place) => sum + text[place]!.confidence, 0) / from.length }));
   }
 
@@ -147,6 +151,7 @@ export class SampleReader {
     const decoded = await this.decode(rows, latents);
     for (const [i, row] of rows.entries()) row.decoded = decoded[i]!;
     await this.estimate(rows);
+    await this.weigh(rows);
   }
 
   /** Tells what the quality of rows of one text is known by, where they are ranked by it. Their words are encoded anew, equal ones once: it is they that will be seen, not the latents that they were read from. */
@@ -160,6 +165,16 @@ export class SampleReader {
       for (const [i, row] of fresh.entries()) estimates.set(key(row), await this.#told(row, latents[i]!, standard));
     }
     for (const row of rows) row.estimate = estimates.get(key(row))!;
+  }
+
+  /** Adds to the estimates of rows of one text how unlikely their words are, where samples are compared and it is not known yet. */
+  async weigh(rows: readonly DiffusionRow[]): Promise<void> {
+    const { likelihood } = this.parts;
+    const open = [...new Set(rows.map(({ estimate }) => estimate))].filter((estimate) => estimate !== undefined && estimate.unlikely === undefined);
+    if (likelihood === undefined || open.length === 0 || !isCompared(rows[0]!.part.used)) return;
+    const texts = open.map((estimate) => rows.find((row) => row.estimate === estimate)!.decoded!.ids);
+    const unlikely = await likelihood.unlikely(texts, rows[0]!.condition);
+    open.forEach((estimate, i) => (estimate!.unlikely = unlikely[i]));
   }
 
   async #told({ part, condition, decoded }: DiffusionRow, latents: Float32Array, standard: Standard): Promise<Estimate> {

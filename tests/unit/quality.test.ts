@@ -4,10 +4,10 @@ import { implausiblePairs, loadBigrams } from "../../src/model/fluency.js";
 import { AMONG_VERSIONS, type Estimates, quality } from "../../src/model/quality.js";
 
 const SOURCE = "How do I not burn 3 eggs in Rome?";
-/** Places of the samples, best first. */
+/** Places of the samples, best first: those that are wrong come last. */
 const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
   const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, ...each })), SOURCE, task);
-  return samples.map((_, i) => i).sort((i, j) => judged[j]!.merit - judged[i]!.merit);
+  return samples.map((_, i) => i).sort((i, j) => Number(judged[i]!.wrong) - Number(judged[j]!.wrong) || judged[j]!.merit - judged[i]!.merit);
 };
 
 describe("the estimated quality of a sample", () => {
@@ -75,6 +75,12 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
   });
 
+  test("a statement's paraphrase whose words are unlikely is wrong, a question's is not", () => {
+    const wrong = (text: string, source: string, unlikely?: number) => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, unlikely }], source, "paraphrase")[0]!.wrong;
+    assert.deepEqual([wrong("Bees in find home.", "Bees find home.", 0.6), wrong("Bees get home.", "Bees find home.", 0.2), wrong("Bees get home.", "Bees find home.")], [true, false, false]);
+    assert.equal(wrong("Do in bees find home?", "Do bees find home?", 0.6), false);
+  });
+
   test("a statement's paraphrase that reads badly is wrong, a question's is not", () => {
     const wrong = (text: string, source: string, slips: number, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips }], source, task)[0]!.wrong;
     assert.deepEqual([wrong("Bees finds home.", "Bees find home.", 0.9), wrong("Bees get home.", "Bees find home.", 0.2)], [true, false]);
@@ -85,6 +91,21 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
     const readable = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips }], SOURCE, "paraphrase")[0]!.readable;
     assert.deepEqual([0, 0.5, 3].map(readable), [true, true, false]);
+  });
+
+  test("of two statements the one nearer in meaning, where a question would rather be the one in other words", () => {
+    const merits = (source: string, ...texts: string[]) => quality(texts.map((text, i) => ({ text, similarity: 0.95 - 0.1 * i, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 })), source, "paraphrase").map(({ merit }) => merit);
+    const [near, far] = merits("She paints mostly in the evening.", "She mostly paints in the evening.", "Most of her pictures are made after dark.");
+    assert.ok(near! > far!);
+    const [like, unlike] = merits("Does she paint mostly in the evening?", "Does she paint in the evening mostly?", "Are most of her pictures made after dark?");
+    assert.ok(unlike! > like!);
+  });
+
+  test("of two alike, the one whose words are likelier where they stand, also where that is worded a little more like the source", () => {
+    assert.deepEqual(order([{ text: SOURCE, unlikely: 0.8 }, { text: SOURCE, unlikely: 0.3 }]), [1, 0]);
+    const pair = [{ text: "How do I not burn 3 eggs of Rome?", unlikely: 0.9 }, { text: "How do I not burn 3 eggs in Rome now?", unlikely: 0.2 }];
+    assert.deepEqual(order(pair), [1, 0]);
+    assert.deepEqual(order(pair.map((each) => ({ ...each, unlikely: undefined }))), [0, 1], "where it is not known it decides nothing");
   });
 
   test("among versions of a sample, the one without a slip, also where that is worded more like the source", () => {

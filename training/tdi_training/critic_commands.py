@@ -17,7 +17,7 @@ def add_critic_commands(commands) -> None:
     p.add_argument("--infiller", required=True, help="the checkpoint of fit-infiller (.pt)")
     p.add_argument("--out", required=True, help="the graph, an ONNX file")
     p.add_argument("--bundle", help="a bundle that exists, to put the graph into")
-    add_fit_arguments(p, minutes=60, rate=6e-4)
+    add_fit_arguments(p, minutes=60, rate=6e-4, batch=32)
     p.set_defaults(run=critic_command)
 
 
@@ -36,7 +36,7 @@ def critic_command(args) -> None:
     paths = lambda names: [Path(name) for name in names]  # noqa: E731
     pairs, valid = examples(encoder, paths(args.inputs), Path(args.valid), paths(args.prepared), [], None)
     groups, held = groups_of(encoder, paths(args.candidates))
-    options = CriticOptions(args.minutes, rate=args.rate, precision=args.precision, workers=args.workers, seed=args.seed)
+    options = CriticOptions(args.minutes, args.batch, args.rate, precision=args.precision, workers=args.workers, seed=args.seed)
     critic = fit((args.encoder, args.layer, Path(args.stats)), Path(args.infiller), pairs, groups, (valid, held), Path(args.checkpoint), options)
     print(json.dumps(export(critic, encoder, valid, Path(args.out)), indent=1))
     if args.bundle:

@@ -16,7 +16,8 @@ from .attend import attend
 from .encoder import FrozenEncoder
 
 LONGEST = 64  # tokens of a text that are looked at, special ones included
-BLANKS = (0.5, 0.3, 0.2)  # shares of drafts with one, two, three of them
+BLANKS = (0.4, 0.2, 0.2, 0.2)  # shares of drafts with one, two, three, four of them
+TOGETHER = 0.3  # share of the drafts with more than one in which they stand side by side, as a phrase would
 SLIPPED = 0.5  # share of the drafts with a slip elsewhere
 NOTHING = 0.3  # share of those with one more blank, where nothing belongs
 READINGS = 4  # of a blank that the graph tells, besides nothing
@@ -73,8 +74,7 @@ class Blanks:
         ids, told = self.corrupt(target) if self.rng.random() < SLIPPED else (target, [0] * len(target))
         free = [place for place in range(1, len(ids) - 1) if not told[place]]
         draft, wanted = list(ids), [-1] * len(ids)
-        count = min(len(free), int(self.rng.choice(3, p=BLANKS)) + 1)
-        for place in self.rng.choice(free, count, replace=False) if free else []:
+        for place in self._places(free, min(len(free), int(self.rng.choice(len(BLANKS), p=BLANKS)) + 1)):
             draft[place], wanted[place] = self.blank, ids[place]
         if self.rng.random() < NOTHING:
             gaps = [g for g in range(1, len(draft)) if self.blank not in draft[g - 1 : g + 1]]
@@ -83,6 +83,12 @@ class Blanks:
                 draft.insert(gap, self.blank)
                 wanted.insert(gap, self.blank)
         return draft, wanted
+
+    def _places(self, free: list[int], count: int) -> list[int]:
+        if count < 2 or self.rng.random() >= TOGETHER:
+            return list(self.rng.choice(free, count, replace=False)) if free else []
+        first = int(self.rng.integers(0, len(free) - count + 1))
+        return free[first : first + count]
 
 
 def drafts_around(target: list[int], blank: int) -> list[list[int]]:
@@ -163,9 +169,9 @@ def kept_of(pairs: list[tuple[list[int], list[int]]], tokenizer, least: int) -> 
 
 
 def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[int]], list[int]]], embeddings: Path, out: Path) -> dict:
-    """The graph of one source's drafts, each with a blank: text [rows, T, H] and its mask [rows, T], source [1, S, H] and its ids [1, S] without padding,
-    at [rows], the place of each blank, old [rows], the token that stood there or the mask token for none -> read [rows, READINGS + 1], what most likely belongs there, the likeliest first and
-    nothing last, likely, the log-probabilities of these, and was [rows], that of the old one. Its vocabulary's table is that of `embeddings`, a file beside it. Returns its bytes and parameters, and the largest difference of a log-probability to PyTorch's over cases (drafts, source)."""
+    """The graph of one source's drafts with blanks: text [rows, T, H] and its mask [rows, T], source [1, S, H] and its ids [1, S] without padding; of each blank asked about its draft, row [n], and its
+    place there, at [n], and old [n], the token that stood there or the mask token for none -> read [n, READINGS + 1], what most likely belongs there, the likeliest first and
+    nothing last, likely, the log-probabilities of these, and was [n], that of the old one. Its vocabulary's table is that of `embeddings`, a file beside it. Returns its bytes and parameters, and the largest difference of a log-probability to PyTorch's over cases (drafts, source)."""
     import onnx
 
     from .quantise import share_table
@@ -180,18 +186,18 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
             self.register_buffer("table", table)
             self.register_buffer("special", encoder.is_special.nonzero()[:, 0])
 
-        def forward(self, text, mask, source, ids, at, old):
+        def forward(self, text, mask, source, ids, row, at, old, kept):
             rows, ids = text.shape[0], ids[0]
             states, gate = self.model(text, mask, source.expand(rows, -1, -1), torch.ones_like(source[..., 0]).expand(rows, -1))
-            here = lambda x: torch.gather(x, 1, at[:, None, None].expand(-1, 1, x.shape[2]))[:, 0]  # noqa: E731
+            here = lambda x: x.reshape(-1, x.shape[2])[row * text.shape[1] + at]  # noqa: E731
             among = lambda some: (ids[:, None] == some[None, :]).any(1)  # noqa: E731
-            kept, count = self.model.kept, ids.shape[0]
             again = torch.tril((ids[:, None] == ids[None, :]).float(), -1).amax(1) > 0
             never = (among(kept) | among(self.special) | again).float() * NEVER
             there = torch.cat([(kept[:, None] == ids[None, :]).any(1).float(), torch.ones_like(never)])
-            offset = torch.cat([self.model.bias, self.model.rare.expand(count) - never])
+            offset = torch.cat([self.model.bias, self.model.rare.expand(ids.shape[0]) - never])
             choices = torch.cat([kept, ids])
-            logits = here(states) @ F.embedding(choices, self.table).T + offset + here(gate) * there
+            products = torch.cat([here(states) @ F.embedding(some, self.table).T for some in (kept, ids)], 1)
+            logits = products + offset + here(gate) * there
             likely = logits.log_softmax(-1)
             told = lambda wanted: torch.where(choices[None] == wanted[:, None], likely, torch.full_like(likely, UNKNOWN)).amax(1)  # noqa: E731
             nothing = torch.full_like(old, blank)
@@ -201,14 +207,17 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
     def feeds(drafts, source):
         text, ids = padded(drafts, encoder.pad_id), torch.tensor([source])
         at = (text == blank).long().argmax(1)
-        return encoder(text), (text != encoder.pad_id).float(), encoder(ids), ids, at, ids[0, at.clamp(max=len(source) - 1)]
+        return encoder(text), (text != encoder.pad_id).float(), encoder(ids), ids, torch.arange(len(drafts)), at, ids[0, at.clamp(max=len(source) - 1)], model.kept
 
-    names, outputs = ["text", "mask", "source", "ids", "at", "old"], ["read", "likely", "was"]
+    names, outputs = ["text", "mask", "source", "ids", "row", "at", "old", "kept"], ["read", "likely", "was"]
     filled = Fill().eval()
     with torch.no_grad():
         torch.onnx.export(filled, feeds(*cases[0]), str(out), input_names=names, output_names=outputs, opset_version=17, dynamo=False, dynamic_axes={
-            **{name: {0: "rows"} for name in ("at", "old", *outputs)}, "text": {0: "rows", 1: "tokens"}, "mask": {0: "rows", 1: "tokens"}, "source": {1: "read tokens"}, "ids": {1: "read tokens"}})
+            **{name: {0: "blanks"} for name in ("row", "at", "old", *outputs)}, "text": {0: "rows", 1: "tokens"}, "mask": {0: "rows", 1: "tokens"}, "source": {1: "read tokens"}, "ids": {1: "read tokens"}})
     graph = onnx.load(str(out))
+    # Its words are no input but a constant: what follows from them the runtime makes once, when it loads. The exporter would do so itself, and write their table out.
+    graph.graph.input.pop()
+    graph.graph.initializer.append(onnx.numpy_helper.from_array(model.kept.numpy(), names.pop()))
     rows, scales = (np.fromfile(embeddings, dtype, count, offset=offset).reshape(shape) for dtype, count, offset, shape in
                     ((np.int8, table.numel(), 0, table.shape), (np.float32, len(table), table.numel(), (-1,))))
     share_table(graph, table.numpy(), rows, scales, embeddings.name)

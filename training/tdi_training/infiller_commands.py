@@ -16,11 +16,11 @@ def add_infiller_commands(commands) -> None:
     p.add_argument("--judge", help="weights that fit-acceptability kept (.pt), for --candidates")
     p.add_argument("--least", type=int, default=25, help="times that a token occurs in targets to be chosen from")
     p.add_argument("--bundle", required=True, help="a bundle that exists; the graph goes beside the vocabulary's table that it reads from")
-    add_fit_arguments(p, minutes=60, rate=1.5e-3)
+    add_fit_arguments(p, minutes=60, rate=1.5e-3, batch=64)
     p.set_defaults(run=infiller_command)
 
 
-def add_fit_arguments(p, minutes: float, rate: float) -> None:
+def add_fit_arguments(p, minutes: float, rate: float, batch: int) -> None:
     """Arguments of a command that fits such a network."""
     p.add_argument("--stats", required=True)
     p.add_argument("--encoder", default="all-MiniLM-L6-v2")
@@ -29,6 +29,7 @@ def add_fit_arguments(p, minutes: float, rate: float) -> None:
     p.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes of one thread each that share the weights")
     p.add_argument("--precision", choices=("bf16", "fp32"), default="fp32", help="of products: bf16 where this CPU multiplies it faster")
     p.add_argument("--rate", type=float, default=rate)
+    p.add_argument("--batch", type=int, default=batch, help="pairs of a worker's step")
     p.add_argument("--seed", type=int, default=0)
     p.add_argument("--checkpoint", required=True, help="where the weights are kept (.pt)")
 
@@ -48,7 +49,7 @@ def infiller_command(args) -> None:
     if args.candidates and not args.judge:
         raise SystemExit("--candidates needs a --judge")
     pairs, valid = examples(encoder, paths(args.inputs), Path(args.valid), paths(args.prepared), paths(args.candidates), args.judge and Path(args.judge))
-    options = InfillerOptions(args.minutes, rate=args.rate, least=args.least, precision=args.precision, workers=args.workers, seed=args.seed)
+    options = InfillerOptions(args.minutes, args.batch, args.rate, least=args.least, precision=args.precision, workers=args.workers, seed=args.seed)
     model = fit((args.encoder, args.layer, Path(args.stats)), pairs, valid, Path(args.checkpoint), options)
     bundle = Path(args.bundle)
     card = json.loads((bundle / "bundle.json").read_text())

@@ -71,6 +71,18 @@ class InfillerTest(unittest.TestCase):
             nothing += MASK in wanted
         self.assertTrue(40 < nothing < 150, nothing)
 
+    def test_of_several_blanks_some_stand_side_by_side(self):
+        blanks, target = Blanks(Words.tokenizer, pairs(50), 0), [CLS, the, dog, walks, home, now, dot, SEP]
+        together = apart = 0
+        for _ in range(400):
+            draft, wanted = blanks(target)
+            at = [place for place, w in enumerate(wanted) if w not in (-1, MASK)]
+            if len(at) == 2 and draft.count(MASK) == 2 and len(draft) == len(target):
+                together += at[1] - at[0] == 1
+                apart += at[1] - at[0] > 1
+        self.assertGreater(together, apart * 0.8)
+        self.assertGreater(apart, 5)
+
     def test_only_tokens_that_are_kept_or_of_its_own_source_may_be_chosen(self):
         found = pairs(60)
         model = train_infiller.Infiller(HIDDEN, kept_of(found, Words.tokenizer, 25), 16, 1)
@@ -103,11 +115,15 @@ class InfillerTest(unittest.TestCase):
                 source = torch.tensor([[CLS, the, animal, runs, dot, SEP]])
                 drafts = torch.tensor([[CLS, the, MASK, walks, home, now, dot, SEP, PAD], [CLS, the, animal, walks, MASK, home, now, dot, SEP]])
                 read, likely, was = session.run(None, {"text": encoder(drafts).numpy(), "mask": (drafts != PAD).float().numpy(), "source": encoder(source).numpy(),
-                                                  "ids": source.numpy(), "at": np.array([2, 4]), "old": np.array([quokka, MASK])})
+                                                  "ids": source.numpy(), "row": np.array([0, 1]), "at": np.array([2, 4]), "old": np.array([quokka, MASK])})
                 self.assertEqual(read[:, 0].tolist(), [animal, MASK])
                 self.assertTrue((np.diff(likely[:, :-1], axis=1) <= 0).all(), "the likeliest first")
                 self.assertEqual(read[:, -1].tolist(), [MASK, MASK], "nothing is told in any case")
                 self.assertEqual(was.tolist(), [-14, likely[1, -1]], "what may not be chosen is unlikely; nothing was there")
+                again = session.run(None, {"text": encoder(drafts).numpy(), "mask": (drafts != PAD).float().numpy(), "source": encoder(source).numpy(),
+                                           "ids": source.numpy(), "row": np.array([1, 0, 1]), "at": np.array([2, 2, 4]), "old": np.array([animal, quokka, MASK])})
+                self.assertEqual(again[0][1:, 0].tolist(), [animal, MASK], "of a draft several places may be asked about, in any order")
+                self.assertAlmostEqual(float(again[2][2]), float(was[1]), 5)
 
     def test_blanks_of_a_batch(self):
         at, wanted = blanks_of([[-1, 7, -1], [-1, -1, -1, 9]])
