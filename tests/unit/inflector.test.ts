@@ -38,6 +38,7 @@ async function inflected(line: string, { likeliest, slips = 0, copy }: Network):
   const reader = {
     spell,
     whole: (text: unknown) => text,
+    weigh: async () => {},
     estimate: async (rows: DiffusionRow[]) => rows.forEach((made) => (made.estimate = { slips } as DiffusionRow["estimate"] & object)),
     samples: (rows: DiffusionRow[]) => rows.map(({ decoded }) => ({ candidate: { is_copy: spell(decoded!.ids).join(" ") === copy } }) as SpelledSample),
   } as unknown as SampleReader;
