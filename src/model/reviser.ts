@@ -7,6 +7,7 @@ import { rewritten } from "./decoder.js";
 import type { DiffusionPart, DiffusionRow } from "./diffusion-row.js";
 import type { Inflector } from "./inflector.js";
 import { LOOKED_AT } from "./looked-at.js";
+import { areOpposites } from "./opposites.js";
 import { AMONG_REWORDINGS, AMONG_VERSIONS, asked, type Weights } from "./quality.js";
 import { withoutRepeats } from "./repeats.js";
 import { draftsOf, LEAST_SLIPS, type Read, rewordingsOf, type Version, versionsOf } from "./revision.js";
@@ -188,10 +189,12 @@ export class Reviser {
     // Other words, not fewer. Less likely ones than the source's more often mean something else.
     const least = isAtHome(row) ? LEAST_GAIN : 0;
     const fits = ({ tokens, gain }: Version) => (kind === "mend" ? tokens.length <= longest : tokens.length === text.length && gain > least);
+    // Judge, critic and infiller may all like it ("after a marathon" for "before a marathon").
+    const turned = ({ tokens }: Version) => kind === "reword" && tokens.some(({ id }, i) => id !== text[i]!.id && areOpposites(...(this.reader.spell([text[i]!.id, id]) as [string, string])));
     const line = (tokens: readonly Read[]) => tokens.map(({ id }) => id).join(" ");
     const found = new Map<string, Version>();
     for (const version of versionsOf(text, drafts, fillings, mask)) {
-      if (!fits(version) || repeats(version) || strange(version.tokens) > most) continue;
+      if (!fits(version) || turned(version) || repeats(version) || strange(version.tokens) > most) continue;
       // As a sample is, when it is read: what is left of a broken word may be like one of the source's now.
       const whole = { ...version, tokens: [text[0]!, ...this.reader.whole(version.tokens.slice(1, -1), condition), text.at(-1)!] };
       const key = line(whole.tokens);

@@ -8,7 +8,7 @@ import { Reviser } from "../../src/model/reviser.js";
 import type { Draft } from "../../src/model/revision.js";
 import type { SampleReader } from "../../src/model/sample-reader.js";
 
-const VOCABULARY = "[PAD] [CLS] [SEP] [MASK] what caused causes made the big bang did in nature ? .".split(" ");
+const VOCABULARY = "[PAD] [CLS] [SEP] [MASK] what caused causes made the big bang did in out nature ? .".split(" ");
 const id = (word: string) => VOCABULARY.indexOf(word);
 const ids = (line: string) => line.split(" ").map(id);
 const spell = (line: readonly number[]) => line.map((each) => VOCABULARY[each]!).join(" ");
@@ -44,6 +44,7 @@ async function revised(source: string, samples: string[], { unlikely, score = ()
     estimate: async (rows: DiffusionRow[]) => rows.forEach((row) => (row.estimate = estimateOf(textOf(row)))),
     weigh: async () => {},
     strangeWords: () => 0,
+    spell: (line: number[]) => line.map((each) => VOCABULARY[each]!),
     whole: (text: unknown) => text,
   } as unknown as SampleReader;
   const blanks = {
@@ -76,6 +77,11 @@ describe("a paraphrase whose words are unlikely", () => {
     assert.deepEqual(await revised(source, [broken], { unlikely, other: {} }), [broken]);
     const score = (text: string) => (text.includes("causes") ? -2 : 0);
     assert.deepEqual(await revised(source, [broken], { unlikely, score }), [broken]);
+  });
+
+  test("has no word turned into its opposite for that", async () => {
+    assert.deepEqual(await revised(source, [broken], { unlikely, other: { in: "out" } }), [broken]);
+    assert.deepEqual(await revised(source, [broken], { unlikely, other: { in: "made" } }), ["what caused the big bang made nature ?"]);
   });
 
   test("may be a little worse than the source itself to the critic, and is replaced once", async () => {
