@@ -14,9 +14,10 @@ from torch import nn
 
 from .acceptability import Corruptor
 from .encoder import FrozenEncoder
-from .infiller import BLANKS, NOTHING, Infiller, OverBoth, logits_at, padded
+from .infiller import NOTHING, Infiller, OverBoth, logits_at, padded
 from .score_graph import export_score
 
+BLANKS = (0.5, 0.3, 0.2)  # shares of texts with one, two, three places for the infiller to fill
 SLIPPED = 0.4  # share of the made texts with slips
 FILLED = 0.8  # share of them with words that an infiller drew
 
@@ -55,7 +56,7 @@ class Made:
         ids, marks = self.corrupt(target) if not filled or self.rng.random() < SLIPPED else (target, [0] * len(target))
         draft, marks, stood = list(ids), list(marks), [-1] * len(ids)
         if filled:
-            for place in self.rng.choice(np.arange(1, len(ids) - 1), min(len(ids) - 2, int(self.rng.choice(3, p=BLANKS)) + 1), replace=False):
+            for place in self.rng.choice(np.arange(1, len(ids) - 1), min(len(ids) - 2, int(self.rng.choice(len(BLANKS), p=BLANKS)) + 1), replace=False):
                 draft[place], stood[place] = self.blank, ids[place]
             gaps = [g for g in range(1, len(draft)) if self.blank not in draft[g - 1 : g + 1]]
             if gaps and self.rng.random() < NOTHING:
