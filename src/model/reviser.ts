@@ -161,7 +161,7 @@ export class Reviser {
       const judged = versions.map((version, i) => ({ ...appraised[i]!, version, merit: appraised[i]!.merit + GAIN * (gainOf.get(version) ?? 0) }));
       return ordered(sampled.slice(0, versions.length), this.card.task, judged).map((i) => judged[i]!);
     };
-    // How likely the words of a version are takes as long to find out as all else of it, so only of those that may be chosen.
+    // How likely the words of a version are takes four drafts more, each encoded and filled in: only of those that may be chosen.
     const likeliest = inOrder([...gainOf.keys()], { ...weights, unlikely: 0 }).slice(0, WEIGHED).map(({ version }) => version);
     await this.reader.weigh(likeliest);
     const [best, ...others] = inOrder([row, ...likeliest], weights);
