@@ -23,8 +23,8 @@ export class Tokenizer {
   readonly marks: ReadonlySet<number>;
   /** Ids of the two forms of the indefinite article, where the vocabulary has both. */
   readonly articles: readonly [number, number] | undefined;
-  /** Ids of the apostrophe's two forms, where they are tokens of their own, the straight one first. */
-  readonly apostrophes: readonly number[];
+  /** Id of the straight apostrophe, where it is a token of its own. */
+  readonly apostrophe: number | undefined;
 
   private constructor(
     private readonly inner: PreTrainedTokenizer,
@@ -35,7 +35,7 @@ export class Tokenizer {
     this.marks = new Set([".", "?", "!"].flatMap((mark) => json.model.vocab[mark] ?? []));
     const { a, an } = json.model.vocab;
     this.articles = a === undefined || an === undefined ? undefined : [a, an];
-    this.apostrophes = ["'", "\u2019"].flatMap((mark) => json.model.vocab[mark] ?? []);
+    this.apostrophe = json.model.vocab["'"];
     this.literals = (json.added_tokens ?? []).map((token) => token.content).filter((content) => content.length > 1);
   }
 

@@ -61,8 +61,9 @@ export class EngineProcess {
       stdio: ["ignore", 2, 2, "ipc"],
       // They are read before the first line of JavaScript runs, so they are set here: no usage reports from ONNX Runtime, and how glibc keeps memory. Without arenas (session.ts) every
       // operator's output is a block of its own. Mapped one by one they cost more in page faults than the operators take; so those below 1 MiB come from the heap, which keeps 8 MiB at its top and gives back the rest.
+      // One heap for all threads: those that load graphs would each keep a part of theirs, 25 MB of an engine.
       // The keys of the API are no business of an engine.
-      env: { ...process.env, TDI_API_KEYS: undefined, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536", MALLOC_MMAP_THRESHOLD_: String(2 ** 20), MALLOC_TOP_PAD_: String(2 ** 23) },
+      env: { ...process.env, TDI_API_KEYS: undefined, ORT_DISABLE_TELEMETRY: "1", MALLOC_TRIM_THRESHOLD_: "65536", MALLOC_MMAP_THRESHOLD_: String(2 ** 20), MALLOC_TOP_PAD_: String(2 ** 23), MALLOC_ARENA_MAX: "1" },
     });
     if (this.#child.pid !== undefined) setNiceness(this.#child.pid);
     this.#child.on("message", (message) => this.#receive(message as FromWorker));

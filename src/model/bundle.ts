@@ -85,6 +85,8 @@ const bundleSchema = z.object({
     critic: fileEntry.optional(),
     /** Says what belongs in a blank (src/model/infiller.ts), to revise what reads badly. */
     infiller: fileEntry.optional(),
+    /** Where that graph was made of another (training/tdi_training/packed.py): the one in whose file its weights lie. */
+    infiller_base: fileEntry.optional(),
     /** Says which sentences of a text are read (src/conditioning/selection.ts). */
     selector: fileEntry.optional(),
     /** Scores sentences in the place of the selector's linear weights (src/conditioning/sentence-scorer.ts). */

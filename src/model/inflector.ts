@@ -24,7 +24,8 @@ export class Inflector {
     private readonly blanks: Blanks,
   ) {}
 
-  /** What a sample comes to with its words in other forms, one after the other as each may depend on another; undefined where none fits better, it would be its source, or the judge finds slips in it. */
+  /** What a sample comes to with its words in other forms, one after the other as each may depend on another; undefined where none fits better, or the judge finds slips in it.
+   * It may come to its source, and is a copy then: a source with a word in the wrong form is nothing better. */
   async inflected(row: DiffusionRow): Promise<Pick<DiffusionRow, "decoded" | "estimate" | "spelled"> | undefined> {
     const text = this.blanks.text(row);
     const right = text && (await this.#right(text, row));
@@ -37,7 +38,7 @@ export class Inflector {
     await this.reader.weigh([made]);
     const [spelled] = this.reader.samples([made]);
     const worse = made.estimate!.slips > Math.max(row.estimate!.slips, LEAST_SLIPS);
-    return spelled!.candidate.is_copy || worse ? undefined : { decoded, estimate: made.estimate!, spelled };
+    return worse ? undefined : { decoded, estimate: made.estimate!, spelled };
   }
 
   async #right(text: Read[], { condition }: DiffusionRow): Promise<Read[]> {

@@ -21,7 +21,7 @@ const GRAPH_ROLES = ["encoder", "condition", "denoiser", "denoiser_loop", "decod
 export type GraphRole = (typeof GRAPH_ROLES)[number];
 
 /** Graphs whose weights lie in another's file. */
-const READS_FROM: Partial<Record<GraphRole, FileRole>> = { decoder_shortlist: "decoder", condition: "condition_base", denoiser: "denoiser_base" };
+const READS_FROM: Partial<Record<GraphRole, FileRole>> = { decoder_shortlist: "decoder", condition: "condition_base", denoiser: "denoiser_base", infiller: "infiller_base" };
 
 const manifestSchema = z.object({ [GRAPH_FILE]: z.string(), [WEIGHTS_FILE]: z.string() });
 export type Manifest = z.infer<typeof manifestSchema>;

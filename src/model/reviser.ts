@@ -98,6 +98,11 @@ export class Reviser {
       row.settled.add(kind);
       const made = kind === "inflect" ? await this.inflector!.inflected(row) : await this.#fromSource(part, row);
       if (made) Object.assign(row, made);
+      // What turned out to be its source with a slip is reworded once more, as a copy.
+      if (kind === "inflect" && made?.spelled?.candidate.is_copy) {
+        row.settled.delete("reword");
+        row.revisions = Math.min(row.revisions, used.revisions - 1);
+      }
       return { again: true, ...(made && { changed: row }) };
     }
     row.revisions += 1;

@@ -10,6 +10,7 @@ import { meanUtility } from "./bleu.js";
 import type { BundleCard } from "./bundle.js";
 import { cutWords, isCopy, type Judgement, type Sampled } from "./candidates.js";
 import type { Critic } from "./critic.js";
+import { missedWords } from "./coverage.js";
 import { decodeRows, type Decoded, rewritten } from "./decoder.js";
 import { type DiffusionPart, type DiffusionRow, type Estimate, isCompared, type SpelledSample, type Standard } from "./diffusion-row.js";
 import { type Bigrams, implausiblePairs } from "./fluency.js";
@@ -76,12 +77,13 @@ export class SampleReader {
     return rewritten(decoded, words, decoded.line.length, this.card.tokens) ?? decoded;
   }
 
-  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, its apostrophes where they belong (apostrophes.ts), what joins its words as in its source (joints.ts), and its articles as they go with them (articles.ts). */
+  /** Tokens between a text's special ones with its words whole (whole-words.ts), none of them said twice for that, what joins its words as in its source (joints.ts), the apostrophes of its negations (apostrophes.ts), and its articles as they go with them (articles.ts). */
   whole(text: readonly Read[], { ids: source }: Condition): Read[] {
     const { bigrams, tokenizer } = this.parts;
     const { tokens: words } = this.#words(text.map(({ id }) => id), source);
     const spell = (ids: readonly number[]) => tokenizer.spell(ids);
-    const tokens = withJoints(withApostrophes(words, source, tokenizer.apostrophes, spell), source.slice(1, -1), spell);
+    const joined = withJoints(words, source.slice(1, -1), spell);
+    const tokens = tokenizer.apostrophe === undefined ? joined : withApostrophes(joined, tokenizer.apostrophe, spell);
     const kept = withoutRepeats(tokens.map(({ id }) => id), source, this.#special).map((i) => tokens[i]!);
     const ids = kept.map(({ id }) => id);
     const right = bigrams === undefined || tokenizer.articles === undefined ? ids : agreeing(ids, source, tokenizer.articles, bigrams, spell);
@@ -189,6 +191,7 @@ export class SampleReader {
       implausible: (bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids)) + this.#words(ids, condition.ids).broken,
       markAdded: decoded!.markAdded === true,
       lost: lostTerms(ids, condition.ids.slice(1, -1), (each) => this.parts.tokenizer.spell(each)),
+      missed: bigrams === undefined ? 0 : missedWords({ latents: written, ids: line.slice(0, written.length / model.hidden) }, { latents: source, ids: condition.ids }, model.hidden, this.#special, bigrams),
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
       ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined, criticism: undefined }),

@@ -12,6 +12,8 @@ const said = (line: string, source: string) => spell(made(line, source).map(({ i
 describe("what joins two words", () => {
   test("is what joins them in the source", () => {
     assert.equal(said("the rs - 2000 notes and push ups", "new rs . 2000 notes or push - ups ?"), "the rs . 2000 notes and push - ups");
+    assert.equal(said("the government s decision", "a government ' s money"), "the government ' s decision");
+    assert.equal(said("what you re about", "what you ’ re passionate about"), "what you ’ re about");
     assert.equal(said("a young - adult", "young adult cruises"), "a young adult");
     assert.equal(said("the u . s debate", "the u . s . debate"), "the u . s . debate");
   });

@@ -6,7 +6,7 @@ import { AMONG_VERSIONS, type Estimates, quality } from "../../src/model/quality
 const SOURCE = "How do I not burn 3 eggs in Rome?";
 /** Places of the samples, best first: those that are wrong come last. */
 const order = (samples: Partial<Estimates>[], task: "paraphrase" | "summarize" = "paraphrase") => {
-  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, ...each })), SOURCE, task);
+  const judged = quality(samples.map((each) => ({ text: "", similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0, ...each })), SOURCE, task);
   return samples.map((_, i) => i).sort((i, j) => Number(judged[i]!.wrong) - Number(judged[j]!.wrong) || judged[j]!.merit - judged[i]!.merit);
 };
 
@@ -35,10 +35,10 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a paraphrase without its source's facts is wrong, a summary is not", () => {
-    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 }], SOURCE, task)[0]!.wrong;
+    const wrong = (text: string, task: "paraphrase" | "summarize") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 }], SOURCE, task)[0]!.wrong;
     assert.deepEqual(["How do I not burn 3 eggs in Rome", "How do I burn 3 eggs in Rome?"].map((text) => wrong(text, "paraphrase")), [false, true]);
     assert.equal(wrong("How do I burn 3 eggs in Rome?", "summarize"), false);
-    const lost = (task: "paraphrase" | "summarize") => quality([{ text: "How do I not burn 3 eggs in Rome", similarity: 0.9, implausible: 0, lost: 1, markAdded: false, preference: 0, slips: 0 }], SOURCE, task)[0]!.wrong;
+    const lost = (task: "paraphrase" | "summarize") => quality([{ text: "How do I not burn 3 eggs in Rome", similarity: 0.9, implausible: 0, lost: 1, missed: 0, markAdded: false, preference: 0, slips: 0 }], SOURCE, task)[0]!.wrong;
     assert.deepEqual([lost("paraphrase"), lost("summarize")], [true, false], "a rare word");
   });
 
@@ -46,12 +46,12 @@ describe("the estimated quality of a sample", () => {
     assert.deepEqual(order([{ text: "What is a way to not burn 3 eggs in Rome" }, { text: "What is a way to not burn 3 eggs in Rome?" }]), [1, 0]);
     const text = "What is a way to not burn 3 eggs in Rome?";
     assert.deepEqual(order([{ text, markAdded: true }, { text }]), [1, 0], "its mark was added");
-    const plain = quality([{ text: "The shop is shut", similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 }], "The shop is closed", "paraphrase");
+    const plain = quality([{ text: "The shop is shut", similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 }], "The shop is closed", "paraphrase");
     assert.equal(plain[0]!.sound, true);
   });
 
   test("a statement that became a question, or the other way round, comes behind; what holds fewer questions does not", () => {
-    const judge = (source: string, ...texts: string[]) => quality(texts.map((text) => ({ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 })), source, "paraphrase").map(({ sound }) => sound);
+    const judge = (source: string, ...texts: string[]) => quality(texts.map((text) => ({ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 })), source, "paraphrase").map(({ sound }) => sound);
     assert.deepEqual(judge("Glass is made of sand.", "Sand is what glass is made of?", "Sand is what glass is made of."), [false, true]);
     assert.deepEqual(judge("It was cold. Nobody swam.", "Was it cold? No one wanted to swim.", "It was cold, so no one went in."), [false, true]);
     assert.deepEqual(judge("What is glass made of?", "Glass is what it is made of.", "Which things is glass made of?"), [false, true]);
@@ -59,10 +59,16 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a sample is sound when no fault is known of it", () => {
-    const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, ...more }], SOURCE, task)[0]!.sound;
+    const sound = (text: string, more: Partial<Estimates> = {}, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0, ...more }], SOURCE, task)[0]!.sound;
     const good = "What is a way to not burn 3 eggs in Rome?";
     assert.deepEqual([sound(good), sound(good, { implausible: 1 }), sound("What is a way to burn 3 eggs in Rome?"), sound("How I not burn 3 eggs in Rome?"), sound("What is a way to not burn 3 eggs in Rome")], [true, false, false, false, false]);
     assert.deepEqual([sound("Eggs burn.", {}, "summarize"), sound("Eggs burn in Oslo.", {}, "summarize")], [true, false]);
+  });
+
+  test("of two alike, the paraphrase that misses less of its source's words", () => {
+    const two = [{ text: SOURCE, missed: 1.5, preference: 1 }, { text: SOURCE, missed: 0.2 }];
+    assert.deepEqual(order(two), [1, 0]);
+    assert.deepEqual(order(two, "summarize"), [0, 1], "a summary leaves things out");
   });
 
   test("of two alike, the one that the ranker prefers", () => {
@@ -70,31 +76,31 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("a paraphrase that asks what is stated, only shortens what is stated, or is about something else, is wrong", () => {
-    const wrong = (text: string, source: string, similarity = 0.9) => quality([{ text, similarity, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 }], source, "paraphrase")[0]!.wrong;
+    const wrong = (text: string, source: string, similarity = 0.9) => quality([{ text, similarity, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 }], source, "paraphrase")[0]!.wrong;
     assert.deepEqual([wrong("Do bees find home?", "Bees find home."), wrong("Bees find their home.", "Bees find home."), wrong("Do bees find home?", "bees find home"), wrong("Bees find.", "Bees find home."), wrong("Do bees find?", "Do bees find home?")], [true, false, false, true, false]);
     assert.deepEqual([wrong("How", "Really?", 0.28), wrong("Is it real?", "Really?", 0.7)], [true, false]);
   });
 
   test("a statement's paraphrase whose words are unlikely is wrong, a question's is not", () => {
-    const wrong = (text: string, source: string, unlikely?: number) => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, unlikely }], source, "paraphrase")[0]!.wrong;
+    const wrong = (text: string, source: string, unlikely?: number) => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0, unlikely }], source, "paraphrase")[0]!.wrong;
     assert.deepEqual([wrong("Bees in find home.", "Bees find home.", 0.6), wrong("Bees get home.", "Bees find home.", 0.2), wrong("Bees get home.", "Bees find home.")], [true, false, false]);
     assert.equal(wrong("Do in bees find home?", "Do bees find home?", 0.6), false);
   });
 
   test("a statement's paraphrase that reads badly is wrong, a question's is not", () => {
-    const wrong = (text: string, source: string, slips: number, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips }], source, task)[0]!.wrong;
+    const wrong = (text: string, source: string, slips: number, task: "paraphrase" | "summarize" = "paraphrase") => quality([{ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips }], source, task)[0]!.wrong;
     assert.deepEqual([wrong("Bees finds home.", "Bees find home.", 0.9), wrong("Bees get home.", "Bees find home.", 0.2)], [true, false]);
     assert.deepEqual([wrong("Do bees finds home?", "Do bees find home?", 0.9), wrong("Bees finds home.", "Bees find home.", 0.9, "summarize")], [false, false]);
   });
 
   test("of two alike, the one with fewer slips, and one with many is not readable", () => {
     assert.deepEqual(order([{ text: SOURCE, slips: 2 }, { text: SOURCE }]), [1, 0]);
-    const readable = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips }], SOURCE, "paraphrase")[0]!.readable;
+    const readable = (slips: number) => quality([{ text: SOURCE, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips }], SOURCE, "paraphrase")[0]!.readable;
     assert.deepEqual([0, 0.5, 3].map(readable), [true, true, false]);
   });
 
   test("of two statements the one nearer in meaning, where a question would rather be the one in other words", () => {
-    const merits = (source: string, ...texts: string[]) => quality(texts.map((text, i) => ({ text, similarity: 0.95 - 0.1 * i, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 })), source, "paraphrase").map(({ merit }) => merit);
+    const merits = (source: string, ...texts: string[]) => quality(texts.map((text, i) => ({ text, similarity: 0.95 - 0.1 * i, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 })), source, "paraphrase").map(({ merit }) => merit);
     const [near, far] = merits("She paints mostly in the evening.", "She mostly paints in the evening.", "Most of her pictures are made after dark.");
     assert.ok(near! > far!);
     const [like, unlike] = merits("Does she paint mostly in the evening?", "Does she paint in the evening mostly?", "Are most of her pictures made after dark?");
@@ -109,14 +115,14 @@ describe("the estimated quality of a sample", () => {
   });
 
   test("among versions of a sample, the one without a slip, also where that is worded more like the source", () => {
-    const versions = [{ text: "How do I not burn 3 eggs Rome?", slips: 1.2 }, { text: "How do I not burn 3 eggs in Rome now?", slips: 0 }].map((each) => ({ similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, ...each }));
+    const versions = [{ text: "How do I not burn 3 eggs Rome?", slips: 1.2 }, { text: "How do I not burn 3 eggs in Rome now?", slips: 0 }].map((each) => ({ similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, ...each }));
     const better = (weights?: typeof AMONG_VERSIONS) => {
       const [slipping, mended] = quality(versions, SOURCE, "summarize", weights).map(({ merit }) => merit);
       return mended! - slipping!;
     };
     assert.ok(better(AMONG_VERSIONS) > better() && better() > 0);
     const likeness = (weights?: typeof AMONG_VERSIONS) => {
-      const [like, unlike] = quality(["How do I not burn 3 eggs in Rome today?", "Which way can I not burn 3 eggs in Rome?"].map((text) => ({ text, similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0 })), SOURCE, "paraphrase", weights).map(({ merit }) => merit);
+      const [like, unlike] = quality(["How do I not burn 3 eggs in Rome today?", "Which way can I not burn 3 eggs in Rome?"].map((text) => ({ text, similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0 })), SOURCE, "paraphrase", weights).map(({ merit }) => merit);
       return unlike! - like!;
     };
     assert.ok(likeness() > likeness(AMONG_VERSIONS) && likeness(AMONG_VERSIONS) > 0);

@@ -3,6 +3,7 @@ import { describe, test } from "node:test";
 import type { Blanks } from "../../src/model/blanks.js";
 import type { BundleCard } from "../../src/model/bundle.js";
 import type { DiffusionPart, DiffusionRow } from "../../src/model/diffusion-row.js";
+import type { Inflector } from "../../src/model/inflector.js";
 import { quality } from "../../src/model/quality.js";
 import { Reviser } from "../../src/model/reviser.js";
 import type { Draft } from "../../src/model/revision.js";
@@ -22,13 +23,15 @@ interface World {
   /** The likeliest other word for one of the source's. */
   other?: Record<string, string>;
   revisions?: number;
+  /** What a text comes to with its words in the right forms. */
+  right?: Record<string, string>;
 }
 
 /** What a text's samples come to, once nothing is left to be done for them. */
-async function revised(source: string, samples: string[], { unlikely, score = () => 0, other = { caused: "causes" }, revisions = 4 }: World): Promise<string[]> {
+async function revised(source: string, samples: string[], { unlikely, score = () => 0, other = { caused: "causes" }, revisions = 4, right = {} }: World): Promise<string[]> {
   const estimateOf = (text: string) => {
     const doubts = new Float32Array(text.split(" ").length + 2).fill(-5);
-    return { similarity: 0.9, implausible: 0, lost: 0, markAdded: false, preference: 0, slips: 0, unlikely: unlikely(text), doubts, criticism: { score: score(text), doubts } };
+    return { similarity: 0.9, implausible: 0, lost: 0, missed: 0, markAdded: false, preference: 0, slips: 0, unlikely: unlikely(text), doubts, criticism: { score: score(text), doubts } };
   };
   const part = { source: { text: source, canvas: 16 }, used: { revisions, num_candidates: 1 }, revisions: 0, rows: [] } as unknown as DiffusionPart;
   const textOf = (row: DiffusionRow) => spell(row.decoded!.ids);
@@ -51,8 +54,15 @@ async function revised(source: string, samples: string[], { unlikely, score = ()
     text: ({ decoded }: DiffusionRow) => [1, ...decoded!.ids, 2].map((each) => ({ id: each, confidence: 0.9 })),
     fill: async (drafts: Draft[]) => drafts.map(({ old }) => [{ id: id(other[VOCABULARY[old!.id]!] ?? VOCABULARY[old!.id]!), probability: 0.5, gain: other[VOCABULARY[old!.id]!] ? 0.5 : 0 }]),
   } as unknown as Blanks;
-  const reviser = new Reviser(CARD, reader, blanks, undefined);
-  for (const row of part.rows) row.settled.add("inflect");
+  const inflector = {
+    inflected: async (row: DiffusionRow) => {
+      const text = right[textOf(row)];
+      if (text === undefined) return undefined;
+      const made = { ...row, decoded: { ...row.decoded!, ids: ids(text), line: [1, ...ids(text), 2] } } as DiffusionRow;
+      return { decoded: made.decoded, estimate: estimateOf(text), spelled: { candidate: candidateOf(made), tokens: ids(text).length } };
+    },
+  } as unknown as Inflector;
+  const reviser = new Reviser(CARD, reader, blanks, inflector);
   for (let times = 0; (await reviser.revise(part)).again; times += 1) assert.ok(times < 20, "it ends");
   return part.rows.map(textOf);
 }
@@ -89,5 +99,24 @@ describe("a paraphrase whose words are unlikely", () => {
     assert.deepEqual(await revised(source, [broken], { unlikely, score }), ["what causes the big bang in nature ?"]);
     const again = await revised(source, [broken, "the nature bang made big did ?"], { unlikely: (text) => (text.startsWith("what") ? 0.3 : 1.5) });
     assert.equal(again.filter((text) => text === "what causes the big bang in nature ?").length, 1);
+  });
+});
+
+describe("a paraphrase that is its source with a word in the wrong form", () => {
+  const source = "what caused the big bang in nature ?";
+  const slip = "what did the big bang in nature ?";
+  const right = { [slip]: source };
+  const unlikely = () => 0.3;
+
+  test("gives way to the next", async () => {
+    const other = "what made the big bang ?";
+    const likelier = (text: string) => (text === other ? 0.65 : -0.5);
+    assert.deepEqual(await revised(source, [slip, other], { unlikely: likelier, right, other: {} }), [source, other]);
+  });
+
+  test("is reworded as the copy that it is, once more at most", async () => {
+    assert.deepEqual(await revised(source, [slip], { unlikely, right, other: { caused: "made" } }), ["what made the big bang in nature ?"]);
+    assert.deepEqual(await revised(source, [slip], { unlikely, right, other: {} }), [source]);
+    assert.deepEqual(await revised(source, [slip], { unlikely, right: { ...right, "what made the big bang in nature ?": source }, other: { caused: "made" } }), ["what made the big bang in nature ?"]);
   });
 });

@@ -217,6 +217,12 @@ def shortlist_command(args):
     print(json.dumps(write_shortlist(models, frequent_tokens(counts, special), args.bonus), indent=1))
 
 
+def pack_vocabulary_command(args):
+    from .packed import pack_vocabulary
+
+    print(json.dumps(pack_vocabulary(Path(args.models)), indent=1))
+
+
 def replace_decoder_command(args):
     from .replace import replace_decoder
 
@@ -496,6 +502,10 @@ def main() -> None:
     p.add_argument("--targets", nargs="+", required=True, help="prepared folders as folder:least, the times that a token must occur in one's targets")
     p.add_argument("--bonus", type=float, default=0.0, help="nats for the source's rare tokens")
     p.set_defaults(run=shortlist_command)
+
+    p = commands.add_parser("pack-vocabulary", help="a models folder whose shortlist and infiller keep their words as floats once loaded: both anew, kept in int8")
+    p.add_argument("models", help="models folder, whose bundles share both; their cards are rewritten")
+    p.set_defaults(run=pack_vocabulary_command)
 
     p = commands.add_parser("replace-decoder", help="a decoder trained further, into a models folder: its graph, its shortlist anew, the cards")
     p.add_argument("models", help="models folder, whose bundles share a decoder; their cards are rewritten")

@@ -17,7 +17,7 @@ from .config import ModelConfig
 from .denoiser import Denoiser
 from .encoder import FrozenEncoder
 from .export import PARITY_TEXTS, describe, parity
-from .fold import LEAST_POINTED, fold, products_report
+from .fold import fold, products_report
 from .graphs import export_graphs
 from .quantise import as_int8, unpacked_at_load
 from .shortlist import point_into
@@ -62,7 +62,7 @@ def adapted_graph(base: Path, adapters: dict[str, tuple[torch.Tensor, torch.Tens
                   helper.make_node("MatMul", [f"{name}.thin", wide], [f"{name}.learned"]),
                   helper.make_node("Add", [node.output[0], f"{name}.learned"], [f"{name}.adapted"])]
         plus.input[:] = [f"{name}.adapted" if each == node.output[0] else each for each in plus.input]
-    point_into(graph.initializer, data, location, LEAST_POINTED)
+    point_into(graph.initializer, data, location)
     graph.initializer.extend(added)
     del graph.node[:]
     graph.node.extend(nodes)

@@ -19,8 +19,6 @@ from .sample import solver_coefficients
 from .schedule import NoiseSchedule, time_grid
 from .shortlist import point_into
 
-LEAST_POINTED = 512  # bytes of a weight that is left where it lies, in the graph of before
-
 
 def fold(graph: onnx.GraphProto) -> None:
     """The matrices of its Gemms are unpacked at load. What was unpacked at load before stays so."""
@@ -49,7 +47,7 @@ def folded(data: bytes, location: str) -> onnx.ModelProto:
     """A graph that computes what the graph of these bytes does and reads its weights from there: beside it that file has the name `location`."""
     model = onnx.load_model_from_string(data)
     fold(model.graph)
-    point_into(model.graph.initializer, data, location, LEAST_POINTED)
+    point_into(model.graph.initializer, data, location)
     return model
 
 

@@ -174,6 +174,7 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
     nothing last, likely, the log-probabilities of these, and was [n], that of the old one. Its vocabulary's table is that of `embeddings`, a file beside it. Returns its bytes and parameters, and the largest difference of a log-probability to PyTorch's over cases (drafts, source)."""
     import onnx
 
+    from .packed import pack_choice
     from .quantise import share_table
     from .score_graph import stored_int8
 
@@ -221,6 +222,7 @@ def export(model: Infiller, encoder: FrozenEncoder, cases: list[tuple[list[list[
     rows, scales = (np.fromfile(embeddings, dtype, count, offset=offset).reshape(shape) for dtype, count, offset, shape in
                     ((np.int8, table.numel(), 0, table.shape), (np.float32, len(table), table.numel(), (-1,))))
     share_table(graph, table.numpy(), rows, scales, embeddings.name)
+    pack_choice(graph.graph, "kept")
     session = stored_int8(graph, out)
     worst = 0.0
     for case in cases:

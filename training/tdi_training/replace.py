@@ -9,23 +9,16 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from onnx import numpy_helper
 
 from .config import ModelConfig
 from .encoder import FrozenEncoder
 from .export import PARITY_TEXTS, TABLE_FILE, describe, open_session
 from .graphs import export_decoder
 from .quantise import share_table, store_int8, strip_metadata, table_to_int8
-from .shortlist import SHORTLIST_FILE, write_shortlist
+from .shortlist import SHORTLIST_FILE, shortlist_settings, write_shortlist
 from .train_decoder import load_decoder
 
 ALPHA = 0.5  # of the latents that the graphs are compared on
-
-
-def shortlist_settings(path: Path) -> tuple[np.ndarray, float]:
-    """The ids that a shortlist keeps, and its bonus for the source's."""
-    held = {item.name: item for item in onnx.load(str(path), load_external_data=False).graph.initializer}
-    return numpy_helper.to_array(held["kept"]), float(numpy_helper.to_array(held["bonus"]))
 
 
 def decoder_parity(encoder: FrozenEncoder, decoder, fp32: Path, stored: Path) -> dict:

@@ -16,8 +16,8 @@ from .export import describe
 
 SHORTLIST_FILE = "decoder_shortlist.onnx"
 MADE_FROM = "decoder_sha256"
-# Smaller weights are copied; the others stay where they are, and the graph points into the decoder's own file.
-LEAST_POINTED = 4096
+# Smaller weights are copied; the others stay where they are, and the graph points into the other's own file.
+LEAST_POINTED = 512  # bytes
 NEVER = np.float32(1e9)
 
 
@@ -47,6 +47,16 @@ def point_into(tensors, data: bytes, location: str, least: int = LEAST_POINTED) 
                 _point(tensor, location, offset)
 
 
+def packed_rows(ids: str, out: str) -> list[onnx.NodeProto]:
+    """Nodes of the matrix `out` [H, n] whose columns are the rows `ids` (a constant) of the int8 table: what the runtime computes at load stays int8."""
+    return [
+        helper.make_node("Gather", ["table_rows", ids], [f"{out}_rows"], axis=0),
+        helper.make_node("Transpose", [f"{out}_rows"], [f"{out}_int8"], perm=[1, 0]),
+        helper.make_node("Gather", ["table_scales", ids], [f"{out}_scales"], axis=0),
+        helper.make_node("DequantizeLinear", [f"{out}_int8", f"{out}_scales"], [out], axis=1),
+    ]
+
+
 def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: float = 0.0) -> onnx.ModelProto:
     """The graph of a decoder file (its table in int8, as `export` writes it) with a further input, the source's ids [rows, source], that reads
     ids and probabilities among the `kept` ids (sorted, int64) and those of each row's own source. `bonus` is added to the logits of the
@@ -60,29 +70,27 @@ def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: floa
     body = nodes[: next(i for i, node in enumerate(nodes) if node.output[0] == states) + 1]
     weights = {i.name: i for i in graph.initializer}
     vocabulary = weights["table_rows"].dims[0]
-    bias = numpy_helper.to_array(weights["decoder.bias"])
-    scales = next(e for e in weights["table_scales"].external_data if e.key == "location").value
-    table = np.memmap(decoder.with_name(scales), dtype=np.uint8, mode="r")
-    scale = np.frombuffer(table[-4 * vocabulary :].tobytes(), dtype=np.float32)
-    listed = np.zeros(vocabulary, dtype=np.uint8)
-    listed[kept] = 1
-    listed[special] = 1  # a special token of the source is never a word of the answer
+    # The runtime computes what follows from these alone when it loads the graph.
     constants = {
-        "kept": kept, "kept_scales": scale[kept], "kept_bias": bias[kept], "kept_special": np.isin(kept, special).astype(np.float32) * NEVER,
-        "listed": listed, "never": NEVER, "bonus": np.float32(bonus), "below": np.int64(-1),
+        "kept_ids": kept.astype(np.int32), "special_ids": np.array(special, dtype=np.int64), "vocabulary": np.array([vocabulary], dtype=np.int64),
+        "never": NEVER, "bonus": np.float32(bonus), "below": np.int64(-1),
         "at_0": np.array([0], dtype=np.int64), "at_1": np.array([1], dtype=np.int64), "at_2": np.array([2], dtype=np.int64),
         "axes_last": np.array([2], dtype=np.int64),
     }
     n = helper.make_node
     head = [
         # Among the kept: [B, L, K].
-        n("Gather", ["table_rows", "kept"], ["kept_rows"], axis=0),
-        n("Cast", ["kept_rows"], ["kept_float"], to=TensorProto.FLOAT),
-        n("Transpose", ["kept_float"], ["kept_t"], perm=[1, 0]),
-        n("MatMul", [states, "kept_t"], ["kept_raw"]),
-        n("Mul", ["kept_raw", "kept_scales"], ["kept_scaled"]),
-        n("Add", ["kept_scaled", "kept_bias"], ["kept_logits"]),
+        n("Cast", ["kept_ids"], ["kept"], to=TensorProto.INT64),
+        *packed_rows("kept", "kept_t"),
+        n("MatMul", [states, "kept_t"], ["kept_products"]),
+        n("Gather", ["decoder.bias", "kept"], ["kept_bias"], axis=0),
+        n("Add", ["kept_products", "kept_bias"], ["kept_logits"]),
         # The place after [CLS] holds a word, so that no text is empty.
+        n("Unsqueeze", ["kept", "at_1"], ["kept_column"]),
+        n("Equal", ["kept_column", "special_ids"], ["kept_is"]),
+        n("Cast", ["kept_is"], ["kept_is_float"], to=TensorProto.FLOAT),
+        n("ReduceMax", ["kept_is_float", "at_1"], ["kept_is_special"], keepdims=0),
+        n("Mul", ["kept_is_special", "never"], ["kept_special"]),
         n("Slice", ["kept_logits", "at_0", "at_1", "at_1"], ["kept_before"]),
         n("Slice", ["kept_logits", "at_1", "at_2", "at_1"], ["kept_second"]),
         n("Shape", ["kept_logits"], ["kept_shape"]),
@@ -98,15 +106,19 @@ def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: floa
         n("Gather", ["table_scales", "ids"], ["own_scales"], axis=0),
         n("Unsqueeze", ["own_scales", "at_1"], ["own_scales_row"]),
         n("Mul", ["own_raw", "own_scales_row"], ["own_scaled"]),
+        n("ConstantOfShape", ["vocabulary"], ["none_listed"]),
+        n("Concat", ["kept", "special_ids"], ["listed_ids"], axis=0),  # a special token of the source is never a word of the answer
+        n("Shape", ["listed_ids"], ["listed_shape"]),
+        n("ConstantOfShape", ["listed_shape"], ["all_listed"], value=helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])),
+        n("ScatterElements", ["none_listed", "listed_ids", "all_listed"], ["listed"], axis=0),
         n("Gather", ["listed", "ids"], ["own_listed"], axis=0),
-        n("Cast", ["own_listed"], ["own_listed_float"], to=TensorProto.FLOAT),
         n("Unsqueeze", ["ids", "at_2"], ["ids_column"]),
         n("Unsqueeze", ["ids", "at_1"], ["ids_row"]),
         n("Equal", ["ids_column", "ids_row"], ["same"]),
         n("Cast", ["same"], ["same_float"], to=TensorProto.FLOAT),
         n("Trilu", ["same_float", "below"], ["same_before"], upper=0),
         n("ReduceMax", ["same_before", "axes_last"], ["own_again"], keepdims=0),
-        n("Add", ["own_listed_float", "own_again"], ["own_out"]),
+        n("Add", ["own_listed", "own_again"], ["own_out"]),
         n("Mul", ["own_out", "never"], ["own_penalty"]),
         n("Gather", ["decoder.bias", "ids"], ["own_bias"], axis=0),
         n("Add", ["own_bias", "bonus"], ["own_raised"]),
@@ -143,6 +155,13 @@ def shortlisted(decoder: Path, kept: np.ndarray, special: list[int], bonus: floa
     out = helper.make_model(helper.make_graph([*body, *head], "decoder", [*graph.input, ids], outputs, initializers), opset_imports=model.opset_import, ir_version=model.ir_version)
     helper.set_model_props(out, {MADE_FROM: hashlib.sha256(data).hexdigest()})
     return out
+
+
+def shortlist_settings(path: Path) -> tuple[np.ndarray, float]:
+    """The ids that a shortlist keeps, int64, and its bonus for the source's."""
+    held = {item.name: item for item in onnx.load(str(path), load_external_data=False).graph.initializer}
+    kept = held.get("kept_ids") or held["kept"]  # as graphs of before name them
+    return numpy_helper.to_array(kept).astype(np.int64), float(numpy_helper.to_array(held["bonus"]))
 
 
 def shortlist_entry(out: Path, shared: Path) -> dict | None:
