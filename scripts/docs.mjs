@@ -16,7 +16,7 @@ const ADVICE = {
   body_too_large: "Send fewer texts in a request, or many with `POST /batch`. Operators: `--max-body-bytes`, `--max-batch-bytes`.",
   unsupported_media_type: "With curl: `-H 'content-type: application/json'`. Without it curl sends a form.",
   invalid_request: "`errors` names every field and what it must be. A misspelt field is an error too, so that no option is ignored silently.",
-  text_too_long: "`errors` has both counts. Summaries of long articles mostly need their beginning: `\"truncation\": \"end\"`; `usage.truncated_tokens` then tells what was not read. A text\nwithout sentences (no full stops, no lines) has the lower limit `read_tokens` of `/info`: there is nothing to select from.",
+  text_too_long: "`errors` has both counts. Summaries of long articles mostly need their beginning: `\"truncation\": \"end\"`; `usage.truncated_tokens` then tells what was not read. A text\nwith nothing to select from (one sentence only, or none of a usual length) has the lower limit `read_tokens` of `/info`.",
   text_unreadable: "The embedded models read English. `GET /info` names the languages.",
   text_too_short: "A summary is never longer than its text, so a text of a few words has none.",
   internal: "Look for the `request_id` of the reply in the log; the line has the kind of the error and its stack. At `--log-level debug` there is also the message, which may quote the input.",

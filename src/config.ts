@@ -86,7 +86,7 @@ const FLAGS = {
   "steps-per-call": flag("TDI_STEPS_PER_CALL", 1, integer(1, 64), "denoising steps in one call of the model; over 1 only where a call is dear"),
   "max-engine-mb": flag("TDI_MAX_ENGINE_MB", 0, integer(0, 10_000_000), "megabytes of memory of one engine process, over which it is replaced; 0 is four fifths of the memory there is, divided among them"),
   "max-queued-rows": flag("TDI_MAX_QUEUED_ROWS", 512, integer(1, 1_000_000), "rows (texts x samples) admitted at a time, waiting and running; more is a 503"),
-  "max-client-rows": flag("TDI_MAX_CLIENT_ROWS", 0, integer(0, 1_000_000), "rows that one client may have admitted at a time; more is a 429; 0 is half of --max-queued-rows"),
+  "max-client-rows": flag("TDI_MAX_CLIENT_ROWS", 0, integer(0, 1_000_000), "rows that one client may have admitted at a time; more is a 429; 0 is half of --max-queued-rows, but at least --max-rows"),
   "deadline-ms": flag("TDI_DEADLINE_MS", 60_000, integer(1, DAY_MS), "milliseconds a request may take; then it is a 504"),
   "max-body-bytes": flag("TDI_MAX_BODY_BYTES", 1_048_576, integer(1, 1_073_741_824), "bytes of a request body"),
   "max-text-characters": flag("TDI_MAX_TEXT_CHARACTERS", 20_000, integer(1, 10_000_000), "characters of one text"),

@@ -4,7 +4,7 @@ import { TdiError } from "../errors.js";
 export interface RateLimits {
   /** Requests of one client in a minute; 0 is no limit. */
   maxRequestsPerMinute: number;
-  /** Rows (texts × candidates) of one client in a minute; 0 is no limit. */
+  /** Rows (texts × samples) of one client in a minute; 0 is no limit. */
   maxRowsPerMinute: number;
 }
 

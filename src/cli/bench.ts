@@ -8,7 +8,7 @@ import type { Context } from "./main.js";
 const HELP = `Usage: tdi bench --url <address> [options]
 
 Sends requests to a running server, so many at a time (a closed loop: the next goes out when one comes back), and tells their
-latency as the client sees it and the rows done per second. The first requests are not counted.
+latency as the client sees it and the candidates done per second. The first requests are not counted.
 
   --url <address>       the server; TDI_URL says the same
   --task <name>         ${TASKS.join(" or ")}; default paraphrase
@@ -80,7 +80,7 @@ export async function benchCommand({ args, env, signal }: Context): Promise<numb
     candidates,
     latency_ms: { p50: round(quantile(times, 0.5)), p95: round(quantile(times, 0.95)), max: round(times.at(-1)!) },
     requests_per_second: round(requests / seconds),
-    rows_per_second: round((requests * candidates) / seconds),
+    candidates_per_second: round((requests * candidates) / seconds),
   };
   console.log(values.json ? JSON.stringify(report) : Object.entries(report).map(([name, value]) => `${name.padEnd(20)} ${typeof value === "object" ? JSON.stringify(value) : value}`).join("\n"));
   return EXIT.ok;

@@ -49,7 +49,7 @@ export function remoteGenerator(task: Task, url: string, key: string | undefined
 export async function localGenerator(task: Task, bundleDir: string | undefined, env: NodeJS.ProcessEnv): Promise<Generator> {
   const config = parseConfig([], env) as Config;
   const parse = createRequestParser(config);
-  const sampler = await open(async () => createSampler(bundleDir ?? join(config.modelsDir, await findBundle(config.modelsDir, task)), { threads: config.threads, ...(config.cacheDir && { cacheDir: config.cacheDir }) }));
+  const sampler = await open(async () => createSampler(bundleDir ?? join(config.modelsDir, await findBundle(config.modelsDir, task)), { threads: config.threads, products: config.products, ...(config.cacheDir && { cacheDir: config.cacheDir }) }));
   const summary: BundleSummary = sampler.summary;
   if (summary.task !== task) throw new CliError(`the bundle ${summary.model} is for the task ${summary.task}.`, EXIT.usage);
   return {

@@ -104,7 +104,7 @@ export interface GenerateRequest {
    */
   novelty?: number;
   /**
-   * How often a candidate is revised at most; 0 is never. Of one that reads badly the places at fault are blanked and filled in anew, in several ways, and the best takes its place; a paraphrase that repeats its source is reworded in one place likewise. At the end words are put into the form that their neighbours ask for, which is not counted. It needs ranking by quality and a bundle that can tell such places. The bundle's default when absent, and none of a single sample (`best_of` 1).
+   * How often a candidate is revised at most; 0 is never. Of one that reads badly the places at fault are blanked and filled in anew, in several ways, and the best takes its place; a paraphrase that repeats its source is reworded likewise, one place at a time; where the words of a question's best are unlikely even then, the question itself is reworded in its place. At the end words are put into the form that their neighbours ask for, which is not counted. It needs ranking by quality and a bundle that can tell such places. The bundle's default when absent, and none of a single sample (`best_of` 1).
    */
   revisions?: number;
   solver?: Solver;
@@ -119,7 +119,7 @@ export interface GenerateRequest {
    */
   truncation?: "error" | "end";
   /**
-   * Candidates with more words rank behind those within, and are cut there: their finish_reason is max_words.
+   * Candidates with more words rank behind those within that are as good otherwise (no copy, nothing else said), and are cut there: their finish_reason is max_words.
    */
   max_words?: number;
   /**
@@ -170,6 +170,9 @@ export interface GenerateReply {
     queue: number;
     conditioning: number;
     denoising: number;
+    /**
+     * Reading samples, estimating and revising included.
+     */
     decoding: number;
     /**
      * From the request's headers to its reply.

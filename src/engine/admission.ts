@@ -12,7 +12,7 @@ export interface AdmissionOptions {
   maxClientRows: number;
 }
 
-/** Slots counted in rows (texts × candidates). A slot is taken before any work, so a refusal costs nothing. */
+/** Slots counted in rows (texts × samples). A slot is taken before any work, so a refusal costs nothing. */
 export class Admission {
   #rows = 0;
   #byClient = new Map<string, number>();

@@ -78,7 +78,8 @@ async function tryOut(request: ProbeRequest, probe: URL): Promise<ProbeResult> {
     serialization: "advanced",
     execArgv: [],
     stdio: ["ignore", "ignore", "ignore", "ipc"],
-    env: { ...process.env, ORT_DISABLE_TELEMETRY: "1" },
+    // The keys of the API are no business of a trial.
+    env: { ...process.env, TDI_API_KEYS: undefined, ORT_DISABLE_TELEMETRY: "1" },
   });
   let result: ProbeResult | undefined;
   child.on("message", (message) => (result = message as ProbeResult));

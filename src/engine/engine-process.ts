@@ -55,8 +55,8 @@ export class EngineProcess {
   constructor(private readonly options: EngineProcessOptions, private readonly events: EngineProcessEvents) {
     this.#child = fork(options.worker, [], {
       serialization: "advanced",
-      // MiB. An engine makes little garbage, all of it small; left to itself the heap keeps tens of MiB for it (training/RUNS.md).
-      execArgv: ["--max-semi-space-size=1"],
+      // --max-semi-space-size in MiB. An engine makes little garbage, all of it small; left to itself the heap keeps tens of MiB for it (training/RUNS.md). --expose-gc is for the end of loading.
+      execArgv: ["--max-semi-space-size=1", "--expose-gc"],
       // Standard output carries the server's JSON lines alone; what native code prints goes to standard error.
       stdio: ["ignore", 2, 2, "ipc"],
       // They are read before the first line of JavaScript runs, so they are set here: no usage reports from ONNX Runtime, and how glibc keeps memory. Without arenas (session.ts) every

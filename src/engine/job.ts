@@ -32,9 +32,9 @@ export interface Part extends Queueable {
   readonly job: Job;
   /** The text's place in its request. */
   readonly index: number;
-  /** Slots it holds: its candidates. */
+  /** Slots it holds: its samples. */
   readonly rows: number;
-  /** Rows it takes in a call: twice its candidates with guidance. */
+  /** Rows it takes in a call: twice its samples with guidance. */
   readonly weight: number;
   /** How often it was sent to an engine process. */
   attempts: number;

@@ -76,6 +76,8 @@ export function runWorker(load: Loader): void {
     try {
       const pipelines = await load(options);
       for (const pipeline of pipelines.values()) await pipeline.warmUp();
+      // What loading left behind would stay for long: little garbage is made from now on, and the heap would rather grow.
+      globalThis.gc?.();
       worker = new Worker(pipelines, new StepScheduler(options.scheduler));
       const bundles = [...pipelines.values()].map((pipeline) => pipeline.summary);
       send({ type: "ready", bundles, seconds: (performance.now() - started) / 1000 });

@@ -6,7 +6,7 @@ const SPOKEN_WITH_CONSONANT = /^[b-df-gj-np-tv-z][a-z]{3}/;
 
 /**
  * An indefinite article goes with the word behind it ("a", "an"). Its two forms mean the same, so a decoder, to which their latents are nearly one, takes the wrong one now and
- * then. The other is meant where the source has it before this word, where running text has and never the one that was read, though chance alone would bring them together, and
+ * then. The other is meant where the source has it before this word, where running text has it and never the one that was read, though chance alone would bring them together, and
  * where running text never has the one that was read and the word's first letters are against it.
  * @param ids of a text, special tokens among them or not
  * @param source of its source; what stands there so stays

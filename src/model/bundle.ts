@@ -62,7 +62,7 @@ const bundleSchema = z.object({
     encoder: fileEntry,
     condition: fileEntry,
     denoiser: fileEntry,
-    /** Where these two only add low-rank adapters (training/tdi_training/adapted.py): the graphs in whose files their other weights lie. */
+    /** Where these two only add low-rank adapters (training/tdi_training/adapted.py), or unpack some matrices at load (fold.py): the graphs in whose files their other weights lie. */
     condition_base: fileEntry.optional(),
     denoiser_base: fileEntry.optional(),
     /** Several steps a call (training/tdi_training/loop.py), for devices where a call is dear. */

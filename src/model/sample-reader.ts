@@ -191,7 +191,7 @@ export class SampleReader {
       implausible: (bigrams === undefined ? 0 : implausiblePairs(bigrams, [tokens.cls, ...ids, ...(ended ? [tokens.sep] : [])], condition.ids)) + this.#words(ids, condition.ids).broken,
       markAdded: decoded!.markAdded === true,
       lost: lostTerms(ids, condition.ids.slice(1, -1), (each) => this.parts.tokenizer.spell(each)),
-      missed: bigrams === undefined ? 0 : missedWords({ latents: written, ids: line.slice(0, written.length / model.hidden) }, { latents: source, ids: condition.ids }, model.hidden, this.#special, bigrams),
+      missed: !compared || bigrams === undefined ? 0 : missedWords({ latents: written, ids: line.slice(0, written.length / model.hidden) }, { latents: source, ids: condition.ids }, model.hidden, this.#special, bigrams),
       // Only differences between samples of one source mean anything.
       preference: !compared || ranker === undefined ? 0 : await ranker.score(written, source),
       ...(compared ? await this.#slips(written, source, standard) : { slips: 0, doubts: undefined, criticism: undefined }),

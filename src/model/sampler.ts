@@ -12,16 +12,14 @@ export interface SamplerControl {
   signal: AbortSignal;
   /** Awaited after each step. */
   breathe(): Promise<void>;
-  /** After each step: rows in the call and its seconds. */
-  onStep?(rows: number, seconds: number): void;
 }
 
 /** Told after each step: the rows' states and (guided) predictions, each [canvas, hidden]. */
 export type StepObserver = (step: number, states: Float32Array[], predictions: Float32Array[]) => void;
 
 /**
- * Denoises rows of one canvas and one source width together, from noise to the last mean [canvas, hidden] of each: the
- * library's way to sample, without a scheduler. Rejects with the signal's reason when it aborts between two steps.
+ * Denoises rows of one canvas and one source width together, from noise to the last mean [canvas, hidden] of each: without
+ * a scheduler, as the conformance check does. Rejects with the signal's reason when it aborts between two steps.
  */
 export async function sampleRows(
   denoiser: ort.InferenceSession,
@@ -39,10 +37,8 @@ export async function sampleRows(
   batch.sync(members);
   for (const step of steps.keys()) {
     control.signal.throwIfAborted();
-    const began = performance.now();
     await batch.advance(1);
     observe?.(step, members.map((row) => batch.state(row)), members.map((row) => batch.prediction(row)));
-    control.onStep?.(rows.length, (performance.now() - began) / 1000);
     await control.breathe();
   }
   return members.map((row) => batch.state(row));

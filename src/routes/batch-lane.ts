@@ -8,7 +8,7 @@ const MOST_HELD_MS = 10_000;
 
 /**
  * The way of batch lines into the engine, behind interactive requests: at most so many lines of all batches together are in it,
- * and one goes in only when nothing else waits there. So an interactive request finds at most those few lines before it.
+ * and one goes in when nothing else waits there, or when it has been held back for long enough. So an interactive request finds at most those few lines before it.
  */
 export class BatchLane {
   #inside = 0;

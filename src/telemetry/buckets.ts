@@ -15,7 +15,7 @@ export const CONDITIONING_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.
 /** One denoising step: 7 ms for one row of 32 positions on two cores, 180 ms for 16 rows, seconds for 64 rows of a large bundle. */
 export const STEP_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12];
 
-/** Decoding runs once a request, for about the cost of one step or less. */
+/** Reading the samples of a text: about the cost of one step for a single one, some tenths of a second with estimates and revisions. */
 export const DECODING_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
 /** Rows in one denoiser call: powers of two, from a CPU's few to the thousand that fill a large GPU. */
@@ -30,7 +30,7 @@ export const CALL_STEPS = [1, 2, 4, 8, 16];
 /** Steps of a request: the break-even points against autoregressive decoding (4 to 15), the usual 20 to 50, the limit of 200. */
 export const REQUEST_STEPS = [1, 2, 4, 8, 10, 15, 20, 30, 50, 100, 200];
 
-/** Tokens of a source: a question has about a dozen, an article fills the limit of 256; larger bundles read 512. */
+/** Tokens of a source: a question has about a dozen, what is selected of an article up to 64, an article without sentences 256; larger bundles read 512. */
 export const SOURCE_TOKENS = [4, 8, 16, 32, 64, 128, 192, 256, 384, 512];
 
 /** Tokens of a result: bounded by the canvas, whose usual sizes these are. */

@@ -59,7 +59,7 @@ export function createMetrics() {
     queueSeconds: histogram("queue_duration_seconds", "Waiting of a finished text until it was begun", buckets.QUEUE_SECONDS, ["task"]),
     conditioningSeconds: histogram("conditioning_duration_seconds", "Tokenising and encoding a source", buckets.CONDITIONING_SECONDS, ["task"]),
     stepSeconds: histogram("denoising_step_duration_seconds", "One call of a denoiser, over all its rows and steps", buckets.STEP_SECONDS, ["task"]),
-    decodingSeconds: histogram("decoding_duration_seconds", "Decoding and ranking the rows of a text", buckets.DECODING_SECONDS, ["task"]),
+    decodingSeconds: histogram("decoding_duration_seconds", "Reading, estimating, revising and ranking the samples of a text", buckets.DECODING_SECONDS, ["task"]),
     stepRows: histogram("denoising_step_rows", "Rows in one call of a denoiser, twins for guidance included", buckets.STEP_ROWS, ["task"]),
     requestSteps: histogram("request_steps", "Denoising steps of a request", buckets.REQUEST_STEPS, ["task"]),
     sourceTokens: histogram("source_tokens", "Tokens of a source as read by the model", buckets.SOURCE_TOKENS, ["task"]),

@@ -109,7 +109,7 @@ describe("tdi paraphrase and summarize on a server", () => {
   test("bench tells latency and throughput", async () => {
     const { code, lines } = await tdi(["bench", "--requests", "6", "--concurrency", "2", "--steps", "2", "--json"], { env });
     assert.equal(code, 0);
-    const { requests, steps, latency_ms: latency, rows_per_second: rows } = lines[0] as { requests: number; steps: number; latency_ms: { p50: number; p95: number }; rows_per_second: number };
+    const { requests, steps, latency_ms: latency, candidates_per_second: rows } = lines[0] as { requests: number; steps: number; latency_ms: { p50: number; p95: number }; candidates_per_second: number };
     assert.deepEqual([requests, steps], [6, 2]);
     assert.ok(latency.p50 > 0 && latency.p95 >= latency.p50 && rows > 0);
   });
