@@ -108,7 +108,8 @@ interface Served {
 
 async function served(rows: number, stepsPerCall: number): Promise<Served> {
   const concurrency = Math.min(2 * rows, 2048);
-  const queue = String(2 * concurrency + 64);
+  // Each text may take as many rows as the bundle samples, and the largest request that the server takes must fit in.
+  const queue = String(Math.max(512, 2 * concurrency * bundle.card.defaults.best_of));
   const server = await startServer(["--device", device.name, "--device-id", String(device.id), "--max-batch-rows", String(rows), "--steps-per-call", String(stepsPerCall), "--max-queued-rows", queue, "--max-client-rows", queue]);
   const post = (path: string, text: string) => async (seed: number) => {
     const response = await fetch(server.url + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ text, seed, truncation: "end" }) });
