@@ -1,4 +1,5 @@
 import type { Bigrams } from "./fluency.js";
+import { cosine } from "./similarity.js";
 
 /** A word of the source is missed where nothing in the text is nearer to it than this cosine of their encodings: synonyms are at .65 and above, words that share a place at .3 to .5 (training/RUNS.md, nineteenth round). */
 const LEAST = 0.6;
@@ -21,25 +22,13 @@ export function missedWords(text: Encoded, source: Encoded, hidden: number, spec
   const there = new Set(text.ids);
   const places = [...text.ids.keys()].filter((place) => !special.has(text.ids[place]!));
   const at = ({ latents }: Encoded, place: number) => latents.subarray(place * hidden, (place + 1) * hidden);
-  const norms = places.map((place) => norm(at(text, place)));
   let missed = 0;
   for (const [place, id] of source.ids.entries()) {
     const surprise = Math.log(total / Math.max(1, counts[id]!));
     if (special.has(id) || there.has(id) || surprise < EMPTY) continue;
     const wanted = at(source, place);
-    const length = norm(wanted);
-    const nearest = Math.max(0, ...places.map((other, i) => product(wanted, at(text, other)) / (length * norms[i]!)));
+    const nearest = Math.max(0, ...places.map((other) => cosine(wanted, at(text, other))));
     missed += (Math.min(surprise, CONTENT) / CONTENT) * Math.max(0, 1 - nearest / LEAST);
   }
   return missed;
-}
-
-function product(one: Float32Array, other: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < one.length; i += 1) sum += one[i]! * other[i]!;
-  return sum;
-}
-
-function norm(vector: Float32Array): number {
-  return Math.sqrt(product(vector, vector));
 }

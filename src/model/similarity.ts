@@ -16,9 +16,9 @@ export function pooled(latents: Float32Array, ids: readonly number[], hidden: nu
 /** Cosine of the angle between two vectors, -1..1; 0 where either is zero. */
 export function cosine(a: Float32Array, b: Float32Array): number {
   let [product, mine, other] = [0, 0, 0];
-  for (const [i, value] of a.entries()) {
-    product += value * b[i]!;
-    mine += value * value;
+  for (let i = 0; i < a.length; i += 1) {
+    product += a[i]! * b[i]!;
+    mine += a[i]! * a[i]!;
     other += b[i]! * b[i]!;
   }
   return mine > 0 && other > 0 ? product / Math.sqrt(mine * other) : 0;

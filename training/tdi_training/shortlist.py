@@ -38,10 +38,10 @@ def _point(tensor: onnx.TensorProto, location: str, offset: int) -> None:
         tensor.external_data.add(key=key, value=str(value))
 
 
-def point_into(tensors, data: bytes, location: str, least: int = LEAST_POINTED) -> None:
+def point_into(tensors, data: bytes, location: str) -> None:
     """Leaves the larger of these tensors where they lie, once, in a file of these bytes beside the graph."""
     for tensor in tensors:
-        if len(tensor.raw_data) >= least:
+        if len(tensor.raw_data) >= LEAST_POINTED:
             offset = data.find(tensor.raw_data)
             if offset >= 0 and data.find(tensor.raw_data, offset + 1) < 0:
                 _point(tensor, location, offset)
